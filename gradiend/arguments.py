@@ -1,0 +1,261 @@
+"""The argument guide's arguments, with its names, defaults and meanings.
+
+`TrainingArguments` follows the Hugging Face Trainer's conventions where they apply. Every class refuses
+unknown keys, wrong types and values out of range when it is made.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
+
+from gradiend.values import (
+    Bool,
+    Count,
+    Expects,
+    NonNegative,
+    Number,
+    OptionalCount,
+    OptionalInt,
+    OptionalNonNegative,
+    OptionalText,
+    Positive,
+    Steps,
+    Text,
+    TopK,
+    read_null,
+)
+
+Source = Literal["factual", "alternative", "diff"]
+Activation = Literal["tanh", "smht", "id", "relu", "leakyrelu", "elu", "gelu", "silu", "sigmoid"]
+Importance = Literal["mean", "mean_abs", "signed_mean"]
+Part = Literal["encoder-weight", "decoder-weight", "decoder-bias", "decoder-sum"]
+
+CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+def _dtype_name(value: Any) -> Any:
+    """`torch.float32` and "torch.float32" are the same as "float32"."""
+    return str(value).removeprefix("torch.")
+
+
+Names = Annotated[list[Text], Field(min_length=1), Expects("a list of names, not empty")]
+OptionalNames = Annotated[Names | None, BeforeValidator(read_null), Expects("a list of names, not empty, or null")]
+MergeMap = Annotated[
+    Annotated[dict[Text, Names], Field(min_length=1)] | None,
+    BeforeValidator(read_null),
+    Expects("{merged class: [classes of the data]} or null"),
+]
+Groups = Annotated[
+    Annotated[list[Names], Field(min_length=1)] | None,
+    BeforeValidator(read_null),
+    Expects("a list of lists of classes or null"),
+]
+DType = Annotated[Literal["float32", "float16", "bfloat16"], BeforeValidator(_dtype_name)]
+
+
+@dataclass(frozen=True, config=CONFIG)
+class PrePruneConfig:
+    """Pruning before training: the importance of every entry from gradients, then the entries to keep."""
+
+    n_samples: Count = 8
+    """Training examples whose gradients make the importance, drawn evenly from the target transitions."""
+    topk: TopK = None
+    """Entries to keep: an int is a count, a float in (0, 1] a fraction. Default 0.1 unless threshold is set."""
+    threshold: OptionalNonNegative = None
+    """Keep the entries with at least this importance; instead of topk."""
+    source: Source = "alternative"
+    """The gradient whose importance is measured."""
+    importance: Importance = "signed_mean"
+    """mean = |mean gradient|, mean_abs = mean |gradient|, signed_mean = |mean of label x gradient|."""
+
+    def __post_init__(self) -> None:
+        _one_of_topk_and_threshold(self, default=0.1)
+
+
+@dataclass(frozen=True, config=CONFIG)
+class PostPruneConfig:
+    """Pruning after training: the importance of every entry from the trained weights."""
+
+    topk: TopK = None
+    """Entries to keep: an int is a count, a float in (0, 1] a fraction. Default 0.01 unless threshold is set."""
+    threshold: OptionalNonNegative = None
+    """Keep the entries with at least this importance; instead of topk."""
+    part: Part = "decoder-weight"
+    """The trained weights that make the importance."""
+
+    def __post_init__(self) -> None:
+        _one_of_topk_and_threshold(self, default=0.01)
+
+
+def _one_of_topk_and_threshold(config: PrePruneConfig | PostPruneConfig, default: float) -> None:
+    if config.topk is not None and config.threshold is not None:
+        raise ValueError(f"topk {config.topk} and threshold {config.threshold}: give exactly one of the two")
+    if config.topk is None and config.threshold is None:
+        object.__setattr__(config, "topk", default)
+
+
+@dataclass(frozen=True, config=CONFIG)
+class TrainingArguments:
+    """The argument guide, one field a row. Where the guide says None, the fallback is in the field's text."""
+
+    # Output and paths
+    experiment_dir: OptionalText = None
+    """Root directory of the experiment; with a run_id everything goes under experiment_dir/run_id."""
+    output_dir: OptionalText = None
+    """Directory of the trained model. Default: experiment_dir/model."""
+    use_cache: Bool = False
+    """Skip what exists (Python API). The pipeline always reruns exactly what is stale."""
+    add_identity_for_other_classes: Bool = False
+    """Keep examples of other classes as identity examples (factual == alternative) with label 0."""
+
+    # GRADIEND interpretation
+    source: Source = "alternative"
+    """The gradient that feeds the encoder."""
+    target: Source = "diff"
+    """The gradient that the decoder predicts."""
+
+    # Training loop
+    train_batch_size: Count = 32
+    """Examples per training batch; a batch is one row, the mean gradient of its examples."""
+    train_max_size: OptionalCount = None
+    """Training examples per class at the most. None: all."""
+    learning_rate: Annotated[Literal["auto"] | Positive, Expects("a number > 0 or 'auto'")] = 1e-5
+    """Constant learning rate; "auto" is 0.1 / (mean L1 norm of the source rows)."""
+    num_train_epochs: Count = 3
+    """Training epochs; ignored when max_steps > 0."""
+    max_steps: Steps = -1
+    """If > 0: the number of training steps, however many epochs that takes."""
+    weight_decay: NonNegative = 1e-2
+    """Weight decay of the optimiser."""
+    adam_epsilon: Positive = 1e-8
+    """Epsilon of Adam and AdamW."""
+    optim: Literal["adamw", "adam"] = "adamw"
+    """Optimiser."""
+
+    # Evaluation during training
+    eval_strategy: Literal["steps", "no"] = "steps"
+    """Evaluate every eval_steps ("steps") or never ("no")."""
+    eval_steps: Count = 250
+    """Steps between two evaluations."""
+    do_eval: Bool = True
+    """Whether to evaluate during training at all."""
+    encoder_eval_train_max_size: OptionalCount = None
+    """Rows of an in-training evaluation at the most. None: encoder_eval_max_size."""
+    encoder_eval_max_size: OptionalCount = None
+    """Rows of an encoder evaluation at the most. None: all."""
+    encoder_eval_balance: Bool = True
+    """Use equally many rows of every class in encoder evaluations."""
+    seed_selection_eval_max_size: OptionalCount = None
+    """Rows of the evaluation that selects the seed at the most. None: encoder_eval_max_size."""
+    decoder_eval_max_size_training_like: OptionalCount = None
+    """Examples of a decoder evaluation at the most. None: all."""
+    decoder_eval_max_size_neutral: OptionalCount = None
+    """Neutral texts of a decoder evaluation (LMS) at the most. None: all."""
+    eval_batch_size: Count = 32
+    """Batch size wherever the base model only evaluates; no result depends on it."""
+
+    # Checkpointing and saving
+    save_strategy: Literal["best", "steps", "no"] = "best"
+    """best: keep the best checkpoint; steps: also save every save_steps; no: keep the last step."""
+    save_steps: Count = 5000
+    """Steps between two saved checkpoints, for save_strategy "steps"."""
+    save_only_best: Bool = True
+    """Of the checkpoints saved by "steps", keep only the best; False keeps all."""
+    delete_models: Bool = False
+    """Delete the intermediate checkpoints at the end."""
+
+    # Multi-seed training
+    max_seeds: Count = 3
+    """Seeds to try at the most."""
+    min_convergent_seeds: OptionalCount = 1
+    """Stop once this many seeds have converged. None: try max_seeds."""
+    convergent_metric: Literal["correlation", "loss"] = "correlation"
+    """The metric that decides whether a seed has converged."""
+    convergent_score_threshold: Number = 0.5
+    """A seed has converged if its metric passes this; must be given for the metric "loss"."""
+    seed: OptionalInt = None
+    """Base seed: seeds are seed, seed + 1, ... None: 0, 1, ..."""
+    seed_runs_dir: OptionalText = None
+    """Directory of the seeds. Default: experiment_dir/seeds."""
+    keep_seed_runs: Bool = False
+    """Keep the models of all seeds; otherwise only the metrics of those not selected."""
+
+    # Pruning
+    pre_prune_config: Annotated[PrePruneConfig | None, BeforeValidator(read_null)] = None
+    """Pruning before training. None: none."""
+    post_prune_config: Annotated[PostPruneConfig | None, BeforeValidator(read_null)] = None
+    """Pruning after training. None: none."""
+
+    # Model and data
+    trust_remote_code: Bool = False
+    """Passed to Hugging Face when loading models."""
+    params: OptionalNames = None
+    """Backbone parameters to use: names or patterns (`*` is any substring, `.` a dot). None: all."""
+    normalize_gradiend: Bool = True
+    """Orient the GRADIEND so that the first target class encodes to +1, the second to -1."""
+    torch_dtype: DType = "float32"
+    """Type of the base model's weights; the GRADIEND is always float32."""
+    supervised_encoder: Bool = False
+    """Train only the encoder, on the labels (baseline)."""
+    supervised_decoder: Bool = False
+    """Train only the decoder, from the labels (baseline)."""
+    use_cached_gradients: Bool = False
+    """Store the gradient rows once for all seeds and epochs; otherwise compute them as they are needed."""
+    class_merge_map: MergeMap = None
+    """Merged class -> classes of the data; with two keys, target_classes may be left out."""
+    class_merge_transition_groups: Groups = None
+    """Clusters of classes of the data: only transitions inside a cluster are made."""
+
+    # The GRADIEND itself
+    latent_dim: Count = 1
+    """Latent dimensions."""
+    activation_encoder: Activation = "tanh"
+    """Activation after the encoder."""
+    activation_decoder: Activation = "id"
+    """Activation after the decoder."""
+    bias_decoder: Bool = True
+    """Whether the decoder has a bias."""
+    prediction_objective: Literal["auto", "mlm", "clm", "clm_mlm_head", "seq2seq"] = "auto"
+    """How the base model predicts the slot; auto: by its architecture."""
+
+    # Devices
+    device: OptionalText = None
+    """Device of everything, such as "cpu" or "cuda:0". None: by the number of GPUs."""
+    device_encoder: OptionalText = None
+    """Device of the encoder. None: device."""
+    device_decoder: OptionalText = None
+    """Device of the decoder. None: device."""
+    device_base_model: OptionalText = None
+    """Device of the base model. None: device."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _loss_needs_a_threshold(cls, values: Any) -> Any:
+        given = (values.kwargs or {}) if isinstance(values, ArgsKwargs) else values
+        if not isinstance(given, dict) or given.get("convergent_metric") != "loss":
+            return values
+        if read_null(given.get("convergent_score_threshold")) is None:
+            raise ValueError("convergent_metric 'loss' needs a convergent_score_threshold (a loss, such as 1e-9)")
+        return values
+
+    def __post_init__(self) -> None:
+        mistakes = [*self._of_supervised_modes(), *self._of_seeds()]
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
+
+    def _of_supervised_modes(self) -> Iterator[str]:
+        prune = self.post_prune_config
+        if self.supervised_encoder and self.supervised_decoder:
+            yield "supervised_encoder and supervised_decoder are both true: choose one"
+        if self.supervised_decoder and self.convergent_metric == "correlation":
+            yield "supervised_decoder trains no encoder whose correlation could converge: set convergent_metric: loss"
+        if self.supervised_encoder and prune is not None and prune.part != "encoder-weight":
+            yield f"post_prune_config.part '{prune.part}' is untrained with supervised_encoder: use 'encoder-weight'"
+
+    def _of_seeds(self) -> Iterator[str]:
+        least, most = self.min_convergent_seeds, self.max_seeds
+        if least is not None and least > most:
+            yield f"min_convergent_seeds {least} is more than max_seeds {most}: ask for at most {most}"

@@ -1,0 +1,147 @@
+"""Config files -> one validated `ExperimentConfig` per run, with one-line errors that name key and value."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from gradiend.errors import GradiendError
+from gradiend.experiment import ExperimentConfig, written_out
+from gradiend.matrix import merged, product, same
+from gradiend.validation import Path, line, problems, shown
+from gradiend.values import read_null
+
+RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]{0,150}")
+FOLDERS = ("benchmarks", "comparison", "demo", "logs", "shared")  # of the pipeline, beside those of the runs
+_EXPERIMENT = TypeAdapter(ExperimentConfig)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where settings come from: the file, and the key of the run with the changes that it makes, if any."""
+
+    origin: str
+    run: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def error(self, problems: Mapping[Path, str]) -> GradiendError:
+        """One line about all of them, in which a setting stands below the run where the run sets it."""
+        lines = [line((self.run, *path) if self._blamed(path, text) else path, text) for path, text in problems.items()]
+        return GradiendError(f"{self.origin}: {'; '.join(lines)}")
+
+    def _blamed(self, path: Path, text: str) -> bool:
+        return bool(self.run) and (text.startswith("is missing") or self._sets(path))
+
+    def _sets(self, path: Path) -> bool:
+        value: Any = self.changes
+        for key in path:
+            if not isinstance(value, Mapping):
+                return True
+            if key not in value:
+                return False
+            value = value[key]
+        return True
+
+
+def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig]:
+    """Run id -> its config; without `runs` and `matrix` one run, whose id is empty.
+
+    `raw` is the parsed config file and `origin` its name, for messages. Run-level settings are merged
+    deeply over the top level before anything is validated. Raises `GradiendError`.
+    """
+    place = _Place(origin)
+    top = dict(_mapping(raw, place, ()))
+    runs, matrix = top.pop("runs", None), top.pop("matrix", None)
+    changes = {f"runs.{run}": (run, own) for run, own in _named(runs, place).items()}
+    changes |= {f"matrix[{run}]": (run, own) for run, own in _combined(matrix, place).items()}
+    if not changes:
+        return {"": _parsed(top, place, ("runs", "matrix"))}
+    configs: dict[str, ExperimentConfig] = {}
+    for key, (run, own) in changes.items():
+        if run in configs:
+            raise place.error({("runs", run): "is also a run of the matrix: choose another run id"})
+        configs[run] = _parsed(_over(top, own), _Place(origin, key, own))
+        _check_folder(configs, run, _Place(origin, key, own))
+    return configs
+
+
+def parse_config(raw: Mapping[str, Any], origin: str) -> ExperimentConfig:
+    """One run's config from plain dicts. Raises `GradiendError`: `origin: key: what is wrong, what is right`."""
+    place = _Place(origin)
+    return _parsed(_mapping(raw, place, ()), place)
+
+
+def _parsed(raw: Mapping[str, Any], place: _Place, more: Sequence[str] = ()) -> ExperimentConfig:
+    """`more` are keys that may have been meant besides the settings."""
+    given = {key: value for key, value in raw.items() if read_null(value) is not None}
+    given = written_out(_with_folder(given, place))
+    try:
+        return _EXPERIMENT.validate_python(given)
+    except ValidationError as error:
+        raise place.error(problems(ExperimentConfig, given, error, more)) from None
+
+
+def _with_folder(given: dict[str, Any], place: _Place) -> dict[str, Any]:
+    """`experiment_dir` may stand among the training arguments, too."""
+    arguments, outer = given.get("training_arguments"), given.get("experiment_dir")
+    inner = read_null(arguments.get("experiment_dir")) if isinstance(arguments, Mapping) else None
+    if inner is None:
+        return given
+    if outer is not None and outer != inner:
+        text = f"{shown(outer)} and training_arguments.experiment_dir {shown(inner)} differ: give one of them"
+        raise place.error({("experiment_dir",): text})
+    return {**given, "experiment_dir": inner}
+
+
+def _named(runs: Any, place: _Place) -> dict[str, Mapping[str, Any]]:
+    """Run id -> its changes."""
+    named: dict[str, Mapping[str, Any]] = {}
+    for key, changes in _mapping(runs, place, ("runs",)).items():
+        run = str(key)
+        if not RUN_ID.fullmatch(run):
+            raise place.error({("runs",): f"{shown(run)} is no run id: use letters, digits, _ . = and -, at most 150"})
+        if run in FOLDERS:
+            raise place.error({("runs",): f"'{run}' is a folder of the pipeline: choose another run id"})
+        if run in named:
+            raise place.error({("runs",): f"'{run}' is there more than once"})
+        named[run] = _mapping(changes, place, ("runs", run))
+    return named
+
+
+def _combined(matrix: Any, place: _Place) -> dict[str, dict[str, Any]]:
+    """Run id -> the changes of one combination of the matrix."""
+    matrix = _mapping(matrix, place, ("matrix",))
+    for key, values in matrix.items():
+        if not isinstance(values, list) or not values:
+            text = f"{shown(values)} is wrong: should be a list of the values to try, not empty"
+            raise place.error({("matrix", str(key)): text})
+        for i, value in enumerate(values):
+            if any(same(value, other) for other in values[:i]):
+                raise place.error({("matrix", str(key)): f"{shown(value)} is there more than once"})
+    return product(matrix)
+
+
+def _mapping(value: Any, place: _Place, path: Path) -> Mapping[str, Any]:
+    """A mapping; null is an empty one below the top level."""
+    if path and read_null(value) is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise place.error({path: f"{shown(value)} is wrong: should be a mapping (key: value)"})
+    return value
+
+
+def _over(top: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's changes over the top level; a mapping for `model` also over a model given as text."""
+    model = top.get("model")
+    if isinstance(model, str) and isinstance(changes.get("model"), Mapping):
+        top = {**top, "model": {"name": model}}
+    return merged(top, changes)
+
+
+def _check_folder(configs: Mapping[str, ExperimentConfig], run: str, place: _Place) -> None:
+    first, folder = next(iter(configs.values())).experiment_dir, configs[run].experiment_dir
+    if folder != first:
+        text = f"{shown(folder)} is wrong: should be {shown(first)} for all runs; each has a folder of its own in it"
+        raise place.error({("experiment_dir",): text})

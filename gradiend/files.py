@@ -1,0 +1,137 @@
+"""Files that are complete or absent: every writer uses a temporary name in the same folder, then renames."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from gradiend.errors import GradiendError
+
+LONGEST_NAME = 120  # bytes of a file name that is made from another name: file systems take 255, suffixes included
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it when the block ends without an error, else removed.
+
+    The block may make a file or a folder of it. A folder replaces what is at `path`, a file never replaces a folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
+    remove(temporary)
+    try:
+        yield temporary
+        if path.is_dir() and not temporary.is_dir():
+            raise GradiendError(f"{path}: is a folder, but a file is to be written there: give another path")
+        if temporary.is_dir() and os.path.lexists(path):
+            os.replace(path, old)  # a folder cannot be renamed onto another one
+        os.replace(temporary, path)
+    finally:
+        if os.path.lexists(old) and not os.path.lexists(path):
+            os.replace(old, path)
+        remove(old)
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a whole folder; nothing happens where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write UTF-8 JSON with sorted keys. Raises `ValueError` on NaN or infinity."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read UTF-8 JSON; a missing or broken file is a `GradiendError` that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise GradiendError(f"{path}: no such file") from error
+    except OSError as error:
+        raise GradiendError(f"{path}: not readable ({error.strerror})") from error
+    except ValueError as error:
+        raise GradiendError(f"{path}: not a JSON file ({error}); delete it and run again") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text in one piece."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def digest_bytes(*parts: bytes) -> str:
+    """SHA-256, as 64 hex digits, of the parts with their lengths (so that no two splittings agree)."""
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(len(part).to_bytes(8, "little"))
+        sha.update(part)
+    return sha.hexdigest()
+
+
+def file_name(name: str) -> str:
+    """`name` as one safe path component: letters and digits of any script stay, the rest is %-encoded.
+
+    A leading dot is encoded too, so that no name can be hidden or leave its folder; a long name ends in a digest.
+    Different names stay different.
+    """
+    safe = "".join(c if c.isalnum() or c in "_-. +" else quote(c, safe="", errors="surrogatepass") for c in name)
+    safe = "%2E" + safe[1:] if safe.startswith(".") else safe or "%"
+    if len(safe.encode()) <= LONGEST_NAME:
+        return safe
+    digest = digest_bytes(name.encode("utf-8", "surrogatepass"))[:16]
+    return safe.encode()[: LONGEST_NAME - 18].decode(errors="ignore") + f"%-{digest}"
+
+
+def digest_files(files: Iterable[Path], cache: Path | None = None) -> str:
+    """SHA-256 over the files' contents and their names below their common folder.
+
+    The digest of a file is remembered in the JSON file `cache` by path, size and mtime_ns.
+    """
+    known = _read_cache(cache)
+    seen = dict(known)
+    listed = list(files)
+    root = os.path.commonpath([path.parent.absolute() for path in listed]) if listed else ""
+    parts: list[bytes] = []
+    for path in listed:
+        parts += [os.fsencode(path.absolute().relative_to(root)), _digest_file(path, seen).encode()]
+    if cache is not None and seen != known:
+        write_json(cache, seen)
+    return digest_bytes(*parts)
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """All files of a folder, sorted, hidden ones left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _digest_file(path: Path, seen: dict[str, str]) -> str:
+    status = path.stat()
+    key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    if key not in seen:
+        with path.open("rb") as file:
+            seen[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return seen[key]
+
+
+def _read_cache(cache: Path | None) -> dict[str, str]:
+    """What is remembered; it is only a cache, so a broken one is written anew."""
+    try:
+        found = read_json(cache) if cache is not None else None
+    except GradiendError:
+        return {}
+    entries = found.items() if isinstance(found, dict) else ()
+    return {key: digest for key, digest in entries if isinstance(digest, str) and len(digest) == 64}

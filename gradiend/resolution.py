@@ -1,0 +1,152 @@
+"""A run's config -> the settings of each stage: which setting determines the result of which stage.
+
+`NO_INFLUENCE` lists the settings that determine no result; every other one is in the settings of some stage.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gradiend.errors import GradiendError
+from gradiend.experiment import DEFAULT_LEARNING_RATES, ExperimentConfig
+from gradiend.settings import STAGES, BaseModel, CacheGradients
+
+S = TypeVar("S")
+Values = dict[str, Any]
+
+NO_INFLUENCE = frozenset(
+    {
+        "experiment_dir",  # paths are inputs and outputs, not settings
+        "training_arguments.experiment_dir",
+        "training_arguments.output_dir",
+        "training_arguments.seed_runs_dir",
+        "training_arguments.use_cache",  # of the Python API
+        "training_arguments.keep_seed_runs",  # decides what is deleted
+        "training_arguments.eval_batch_size",  # numbers do not depend on it
+        "training_arguments.device",
+        "training_arguments.device_encoder",
+        "training_arguments.device_decoder",
+        "training_arguments.device_base_model",
+        "model.device_map",
+        "shards",  # decides which jobs there are
+    }
+)
+
+
+def stage_settings(stage: str, config: ExperimentConfig, *, data_digest: str = "", model_digest: str = "") -> Any:
+    """The settings of one stage. The digests are of external data files and model folders, else empty."""
+    values = {
+        **_shallow(config.decoder),
+        **_shallow(config.training_arguments),
+        "target_classes": config.target_classes,
+        "seed": config.training_arguments.seed or 0,
+        "base_model": _base_model(config, model_digest),
+        "data_digest": data_digest,
+        "evaluation_max_size": _evaluation_max_size(config),
+    }
+    own = OWN[stage](config) if stage in OWN else {}
+    live = _live(config, values, train_only=stage == "evaluate_decoder")
+    return _filled(STAGES[stage], {**values, "live": live, **own})
+
+
+def _filled(kind: type[S], values: Values) -> S:
+    return kind(**{field.name: values[field.name] for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
+
+
+def _shallow(settings: Any) -> Values:
+    return {field.name: settings.__dict__[field.name] for field in dataclasses.fields(settings)}
+
+
+def _base_model(config: ExperimentConfig, digest: str) -> BaseModel:
+    return BaseModel(
+        name=config.model.name,
+        revision=config.model.revision,
+        trust_remote_code=config.training_arguments.trust_remote_code,
+        torch_dtype=config.training_arguments.torch_dtype,
+        prediction_objective=config.training_arguments.prediction_objective,
+        mask_placeholder=config.data.mask_placeholder,
+        too_long=config.data.too_long,
+        model_digest=digest,
+    )
+
+
+def _live(config: ExperimentConfig, values: Values, *, train_only: bool) -> CacheGradients | None:
+    """What rows are computed from, in the stages that read rows, where none are stored. Training rows know no cap."""
+    if config.training_arguments.use_cached_gradients:
+        return None
+    caps = {"evaluation_max_size": None, "encoder_eval_balance": False} if train_only else _cache_gradients(config)
+    return _filled(CacheGradients, {**values, **caps})
+
+
+def _prepare_data(config: ExperimentConfig) -> Values:
+    return {**_shallow(config.data), "data_source": config.data.source}
+
+
+def _cache_importance(config: ExperimentConfig) -> Values:
+    prune = config.training_arguments.pre_prune_config
+    if prune is None:
+        raise GradiendError("training_arguments.pre_prune_config: is missing, so no importance is needed")
+    return _shallow(prune)
+
+
+def _pre_prune(config: ExperimentConfig) -> Values:
+    prune = config.training_arguments.pre_prune_config
+    if prune is None:
+        return {"topk": None, "threshold": None}
+    # everything about the base model has come into the importance
+    return {"topk": prune.topk, "threshold": prune.threshold, "base_model": None, "params": None}
+
+
+def _cache_gradients(config: ExperimentConfig) -> Values:
+    capped = _evaluation_max_size(config) is not None
+    return {"encoder_eval_balance": capped and config.training_arguments.encoder_eval_balance}
+
+
+def _train(config: ExperimentConfig) -> Values:
+    arguments = config.training_arguments
+    return {"encoder_eval_train_max_size": arguments.encoder_eval_train_max_size or arguments.encoder_eval_max_size}
+
+
+def _evaluate_encoder(config: ExperimentConfig) -> Values:
+    arguments = config.training_arguments
+    return {"max_size": arguments.seed_selection_eval_max_size or arguments.encoder_eval_max_size}
+
+
+def _evaluate_test(config: ExperimentConfig) -> Values:
+    return {"max_size": config.training_arguments.encoder_eval_max_size}
+
+
+def _post_prune(config: ExperimentConfig) -> Values:
+    prune = config.training_arguments.post_prune_config
+    return _shallow(prune) if prune else {"topk": None, "threshold": None, "part": None}
+
+
+def _evaluate_decoder(config: ExperimentConfig) -> Values:
+    arguments = config.training_arguments
+    return {
+        "learning_rates": sorted(set(config.decoder.learning_rates or DEFAULT_LEARNING_RATES), reverse=True),
+        "max_examples": arguments.decoder_eval_max_size_training_like,
+        "max_neutral": arguments.decoder_eval_max_size_neutral,
+    }
+
+
+OWN: dict[str, Callable[[ExperimentConfig], Values]] = {
+    "prepare_data": _prepare_data,
+    "cache_importance": _cache_importance,
+    "pre_prune": _pre_prune,
+    "cache_gradients": _cache_gradients,
+    "train": _train,
+    "evaluate_encoder": _evaluate_encoder,
+    "post_prune": _post_prune,
+    "evaluate_test": _evaluate_test,
+    "evaluate_decoder": _evaluate_decoder,
+}
+
+
+def _evaluation_max_size(config: ExperimentConfig) -> int | None:
+    """The largest cap of any encoder evaluation: caps take prefixes of one order, so it holds them all."""
+    arguments = config.training_arguments
+    default = arguments.encoder_eval_max_size
+    if default is None:
+        return None
+    return max(default, arguments.encoder_eval_train_max_size or 0, arguments.seed_selection_eval_max_size or 0)

@@ -1,0 +1,55 @@
+"""Turns a stage's `run` function into a command: its parameters become the options."""
+
+import argparse
+import inspect
+import logging
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gradiend.errors import GradiendError
+from gradiend.settings import read_settings
+
+
+def main(run: Callable[..., str], arguments: Sequence[str] | None = None) -> int:
+    """Parse the options, run the stage, print its one line of result.
+
+    Every keyword of `run` is an option: `settings` takes JSON, a `Path` one path, `list[Path]` several. A
+    `GradiendError` becomes one line on standard error and exit code 1.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.captureWarnings(True)
+    parsed = vars(_parser(run).parse_args(arguments))
+    try:
+        kind = typing.get_type_hints(run).get("settings")
+        if kind is not None:
+            parsed["settings"] = read_settings(kind, parsed["settings"])
+        print(run(**parsed), flush=True)
+    except GradiendError as error:
+        print("error: " + " ".join(str(error).splitlines()), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser(run: Callable[..., str]) -> argparse.ArgumentParser:
+    module = inspect.getmodule(run)
+    parser = argparse.ArgumentParser(prog=f"gradiend {run.__module__.rsplit('.', 1)[-1]}", allow_abbrev=False)
+    parser.description = (module.__doc__ if module else None) or run.__doc__
+    hints = typing.get_type_hints(run)
+    for name, parameter in inspect.signature(run).parameters.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **_option(hints[name], parameter.default))
+    return parser
+
+
+def _option(kind: Any, default: Any) -> dict[str, Any]:
+    """How argparse reads one parameter; one without a default is required."""
+    option: dict[str, Any] = {"required": True} if default is inspect.Parameter.empty else {"default": default}
+    if typing.get_origin(kind) is list:
+        return option | {"nargs": "*", "type": typing.get_args(kind)[0]}
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        kind = next(part for part in typing.get_args(kind) if part is not type(None))
+        option["nargs"] = "?"  # an input function that returns no file leaves the option without a value
+    return option | {"type": kind if kind in (int, float, Path) else str}
