@@ -1,0 +1,118 @@
+"""The rows of a data source, checked: every later error can name the file and the row."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gradiend.errors import GradiendError
+from gradiend.examples.data_sets import read_data_set
+from gradiend.examples.files import table_file
+from gradiend.examples.splits import split_names
+from gradiend.examples.tables import (
+    TEXT,
+    Table,
+    complete_texts,
+    first,
+    has_column,
+    read_file,
+    require_columns,
+    shortened,
+    texts,
+)
+from gradiend.experiment import Columns
+
+_DEFAULT = Columns()
+
+
+@dataclass(frozen=True)
+class Source:
+    """All rows of a source, one file after the other; a row's id is its place in them, from 0.
+
+    `rows` has the columns `masked, factual, factual_class, alternative, alternative_class` (the last two
+    missing where not given) and, if the source has splits, `split`; classes are those of the data.
+    """
+
+    rows: pd.DataFrame
+    names: list[str]
+    starts: list[int]
+
+    def where(self, row: int) -> str:
+        """`"file: row 1"` for the first row of a file."""
+        table = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return f"{self.names[table]}: row {row - self.starts[table] + 1}"
+
+
+def read_tables(source: str, columns: Columns) -> list[Table]:
+    """The tables of one source. Raises `GradiendError`."""
+    path = table_file(source)
+    wanted = set(columns.__dict__.values())
+    return [read_file(path, wanted)] if path else read_data_set(source, wanted)
+
+
+def read_source(source: str | Mapping[str, str], columns: Columns, placeholder: str) -> Source:
+    """Read and check all rows of a source: a table file, `{class: table file}` or a data set.
+
+    Raises `GradiendError` on missing columns, empty cells, a text without exactly one placeholder and
+    unknown splits.
+    """
+    named: list[tuple[str | None, str]] = [(None, source)] if isinstance(source, str) else list(source.items())
+    if not named:
+        raise GradiendError("data.source: {} names no class: give {class: table file}, or one table")
+    tables = [(name, table) for name, one in named for table in read_tables(one, columns)]
+    parts = [_rows(table, name, columns, placeholder) for name, table in tables]
+    with_splits = ["split" in part for part in parts]
+    if any(with_splits) and not all(with_splits):
+        bare = tables[with_splits.index(False)][1].name
+        raise GradiendError(f"{bare}: no column '{columns.split}', which other files have: give it in all or in none")
+    starts = np.cumsum([0, *(len(part) for part in parts)])[:-1].tolist()
+    return Source(pd.concat(parts, ignore_index=True), [table.name for _, table in tables], starts)
+
+
+def masked_texts(table: Table, column: str, placeholder: str) -> "pd.Series[str]":
+    """The texts of a column, each with exactly one placeholder, else `GradiendError`."""
+    found = complete_texts(table, column, f"give a text with {placeholder} at the slot")
+    slots = found.str.count(re.escape(placeholder))
+    position = first(slots != 1)
+    if position is not None:
+        raise GradiendError(
+            f"{table.where(position)}: {shortened(found.iloc[position])} has {int(slots.iloc[position])} slots: "
+            f"a text needs exactly one {placeholder} (data.mask_placeholder)"
+        )
+    return found
+
+
+def row_splits(table: Table, column: str, default: str) -> "pd.Series[str] | None":
+    """Each row's split, by the split column, else by the data set's own; None where there is neither."""
+    if has_column(table, column, default):
+        return split_names(complete_texts(table, column, "give train, validation or test"), table.where)
+    if table.split is None:
+        return None
+    given = pd.Series(table.split, index=table.cells.index, dtype=TEXT)
+    return split_names(given, table.where)
+
+
+def _rows(table: Table, name: str | None, columns: Columns, placeholder: str) -> pd.DataFrame:
+    """The checked rows of one table; `name` is the class of the rows where they do not say it."""
+    classed = name is None or columns.label_class in table.columns
+    require_columns(table, [columns.masked, columns.label, *([columns.label_class] if classed else [])])
+    rows = {
+        "masked": masked_texts(table, columns.masked, placeholder),
+        "factual": complete_texts(table, columns.label, f"give the token that stands at {placeholder}"),
+        "factual_class": complete_texts(table, columns.label_class, "give the class of the label")
+        if classed
+        else pd.Series(name, index=table.cells.index, dtype=TEXT),
+        "alternative": _optional(table, columns.alternative, _DEFAULT.alternative),
+        "alternative_class": _optional(table, columns.alternative_class, _DEFAULT.alternative_class),
+    }
+    splits = row_splits(table, columns.split, _DEFAULT.split)
+    return pd.DataFrame(rows if splits is None else {**rows, "split": splits})
+
+
+def _optional(table: Table, column: str, default: str) -> "pd.Series[Any]":
+    if has_column(table, column, default):
+        return texts(table, column)
+    return pd.Series(np.nan, index=table.cells.index, dtype=TEXT)

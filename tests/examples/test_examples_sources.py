@@ -1,0 +1,197 @@
+"""Reading tables of every format, and what is wrong with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from gradiend.errors import GradiendError
+from gradiend.examples.sources import Source, read_source
+from gradiend.experiment import Columns
+
+ROWS = [
+    {"masked": "A [MASK] b", "label": "NA", "label_class": "x", "split": "train"},
+    {"masked": '“C” [MASK],\nd\t"e"', "label": "null", "label_class": "None", "split": " Val "},
+    {"masked": "[MASK] ü", "label": "nan", "label_class": "x", "split": "TEST"},
+]
+Write = Callable[..., str]
+
+
+def read(source: Any, **columns: str) -> Source:
+    return read_source(source, Columns(**columns), "[MASK]")
+
+
+def changed(row: int, **cells: Any) -> list[dict[str, Any]]:
+    """`ROWS` with some cells of one row (from 1) changed."""
+    return [{**one, **cells} if number == row else one for number, one in enumerate(ROWS, 1)]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet", "jsonl"])
+def test_every_format_gives_the_same_cells_and_words_like_na_stay_words(suffix: str, write: Write) -> None:
+    rows = read(write(ROWS, f"data.{suffix}")).rows
+    assert rows["masked"].tolist() == [row["masked"] for row in ROWS]
+    assert rows["factual"].tolist() == ["NA", "null", "nan"]
+    assert rows["factual_class"].tolist() == ["x", "None", "x"]
+    assert rows["split"].tolist() == ["train", "validation", "test"]
+    assert rows["alternative"].isna().all() and rows["alternative_class"].isna().all()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet", "jsonl"])
+def test_only_empty_cells_are_missing_alternatives(suffix: str, write: Write) -> None:
+    table = pd.DataFrame(ROWS).assign(alternative=pd.Series(["None", "", None]), alternative_class="y")
+    found = read(write(table, f"data.{suffix}")).rows["alternative"]
+    assert found[0] == "None" and found[1:].isna().all()
+
+
+def test_columns_can_have_other_names(write: Write) -> None:
+    names = {"masked": "text with slot", "label": "token", "label_class": "kind", "split": "fold"}
+    source = read(write(pd.DataFrame(ROWS).rename(columns=names), "data.csv"), **names)
+    assert source.rows["factual"].tolist() == ["NA", "null", "nan"]
+
+
+def test_a_byte_order_mark_and_other_columns_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("masked,extra,label,label_class\na [MASK],7,x,y\n", encoding="utf-8-sig")
+    assert read(str(path)).rows["masked"].tolist() == ["a [MASK]"]
+
+
+def test_json_lines_in_several_chunks_are_one_table(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradiend.examples.tables._LINES_AT_ONCE", 2)
+    assert read(write(ROWS, "data.jsonl")).rows["factual"].tolist() == ["NA", "null", "nan"]
+
+
+def test_per_class_files_get_their_class_from_the_key_unless_they_name_it(write: Write) -> None:
+    first = write(pd.DataFrame(ROWS).drop(columns="label_class"), "a.csv")
+    source = read({"key": first, "other": write(ROWS, "b.parquet")})
+    assert source.rows["factual_class"].tolist() == ["key", "key", "key", "x", "None", "x"]
+    assert source.rows.index.tolist() == list(range(6))
+    assert source.where(2) == f"{first}: row 3" and source.where(3).endswith("b.parquet: row 1")
+
+
+def test_per_class_files_must_agree_on_having_splits(write: Write) -> None:
+    bare = write(pd.DataFrame(ROWS).drop(columns="split"), "bare.csv")
+    with pytest.raises(GradiendError, match=r"bare\.csv: no column 'split', which other files have"):
+        read({"a": write(ROWS, "full.csv"), "b": bare})
+
+
+@pytest.mark.parametrize("column", ["masked", "label", "label_class", "split"])
+@pytest.mark.parametrize("empty", ["", "  ", None])
+def test_an_empty_cell_is_an_error_that_names_file_row_and_column(column: str, empty: str, write: Write) -> None:
+    for name in ("data.csv", "data.parquet"):
+        with pytest.raises(GradiendError, match=rf"{name}: row 2: column '{column}' is empty: give "):
+            read(write(changed(2, **{column: empty}), name))
+
+
+@pytest.mark.parametrize(("text", "slots"), [("no slot", 0), ("[MASK] and [MASK]", 2), ("[mask]", 0)])
+def test_a_text_without_exactly_one_slot_is_an_error_that_shows_it(text: str, slots: int, write: Write) -> None:
+    with pytest.raises(GradiendError) as caught:
+        read(write(changed(3, masked=text), "data.csv"))
+    assert f"data.csv: row 3: '{text}' has {slots} slots: a text needs exactly one [MASK]" in str(caught.value)
+
+
+def test_a_long_text_is_shortened_in_the_message(write: Write) -> None:
+    with pytest.raises(GradiendError, match=r"row 1: 'long long [long ]*\.\.\.' has 0 slots"):
+        read(write(changed(1, masked="long\n" * 100), "data.csv"))
+
+
+def test_the_placeholder_is_taken_literally(write: Write) -> None:
+    path = write([{"masked": "a .* b [MASK]", "label": "x", "label_class": "y"}])
+    assert len(read_source(path, Columns(), ".*").rows) == 1
+
+
+def test_missing_columns_are_named_with_those_there(write: Write) -> None:
+    table = pd.DataFrame(ROWS).rename(columns={"label": "lable", "label_class": "zzz"})
+    with pytest.raises(GradiendError) as caught:
+        read(write(table, "data.csv"))
+    message = str(caught.value)
+    assert "data.csv: no column 'label' (did you mean 'lable'?), 'label_class'" in message
+    assert "there are 'masked', 'lable', 'zzz', 'split'" in message
+
+
+def test_a_configured_split_column_that_is_not_there_is_an_error_and_no_reason_to_draw_splits(write: Write) -> None:
+    with pytest.raises(GradiendError, match=r"data\.csv: no column 'fold'"):
+        read(write(ROWS, "data.csv"), split="fold")
+    with pytest.raises(GradiendError, match=r"no column 'split' \(did you mean 'Split'\?\)"):
+        read(write(pd.DataFrame(ROWS).rename(columns={"split": "Split"}), "data.csv"))
+
+
+@pytest.mark.parametrize("column", ["masked", "label", "label_class", "alternative", "split"])
+def test_numbers_in_a_text_column_are_an_error_that_names_file_and_column(column: str, write: Write) -> None:
+    for name in ("data.parquet", "data.jsonl"):
+        with pytest.raises(GradiendError, match=rf"{name}: column '{column}' holds integer values"):
+            read(write(pd.DataFrame(ROWS).assign(**{column: 1}), name))
+
+
+def test_numbers_in_a_csv_are_words(write: Write) -> None:
+    assert read(write(changed(1, label="007"), "data.csv")).rows["factual"][0] == "007"
+
+
+def test_a_column_that_was_an_index_is_a_column(tmp_path: Path) -> None:
+    pd.DataFrame(ROWS).set_index("label").to_parquet(tmp_path / "data.parquet")
+    assert read(str(tmp_path / "data.parquet")).rows["factual"].tolist() == ["NA", "null", "nan"]
+
+
+def test_text_stored_as_categories_is_text(write: Write) -> None:
+    table = pd.DataFrame(ROWS).astype({"label_class": "category"})
+    assert read(write(table)).rows["factual_class"].tolist() == ["x", "None", "x"]
+
+
+@pytest.mark.parametrize("split", ["dev", "VALID", " validation", "Val"])
+def test_split_names_are_normalised(split: str, write: Write) -> None:
+    assert read(write(changed(1, split=split), "data.csv")).rows["split"][0] == "validation"
+
+
+def test_an_unknown_split_is_an_error_that_names_row_and_value(write: Write) -> None:
+    with pytest.raises(GradiendError, match=r"row 3: unknown split 'tets' \(did you mean 'test'\?\)"):
+        read(write(changed(3, split="tets"), "data.csv"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet", "jsonl", "json", "ndjson"])
+def test_an_empty_file_is_an_error(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"data.{suffix}").touch()
+    with pytest.raises(GradiendError, match=rf"data\.{suffix}: the file is empty"):
+        read(str(tmp_path / f"data.{suffix}"))
+
+
+BROKEN = {
+    "latin.csv": b"masked,label,label_class\nM\xfcller [MASK],x,y\n",
+    "deep.csv": b"masked,label,label_class\n" + b"a [MASK],x,y\n" * 20_000 + b"M\xfcller [MASK],x,y\n",
+    "latin.jsonl": b'{"masked": "M\xfcller"}\n',
+    "wide.csv": b"masked,label,label_class\na [MASK],x,y,z\n",
+    "later.csv": b"masked,label,label_class\na [MASK],x,y\na, b [MASK],x,y\n",
+    "short.csv": b"masked,label,label_class\na [MASK],x,y\nb [MASK],x\n",
+    "quote.csv": b'masked,label,label_class\n"a [MASK],x,y\n',
+    "words.parquet": b"masked,label,label_class\n",
+    "half.jsonl": b'{"masked": "a [MASK]", "lab\n',
+    "array.json": b'[{"masked": "a [MASK]"}, {"masked": "b [MASK]"}]',
+    "header.csv": b"masked,label,label_class\n",
+    "blank.csv": b"\n\n",
+    "twice.csv": b"masked,label,label_class,label\na [MASK],x,y,z\n",
+}
+REASONS = {
+    "latin.csv": "not UTF-8",
+    "deep.csv": "not UTF-8",
+    "latin.jsonl": "not UTF-8",
+    "wide.csv": "Expected 3 columns, got 4",
+    "later.csv": "row 2: Expected 3 columns, got 4",
+    "short.csv": "row 2: Expected 3 columns, got 2",
+    "header.csv": "no rows",
+    "twice.csv": "column 'label' is there twice",
+    "array.json": "one object per line",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_cannot_be_read_is_one_line_that_names_it(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(BROKEN[name])
+    with pytest.raises(GradiendError) as caught:
+        read(str(tmp_path / name))
+    message = str(caught.value)
+    assert name in message and REASONS.get(name, "not a readable") in message and "\n" not in message
+
+
+def test_a_source_of_no_class_is_an_error() -> None:
+    with pytest.raises(GradiendError, match="names no class"):
+        read({})
