@@ -1,0 +1,90 @@
+"""Loading base models from a local folder or the Hugging Face hub."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.devices import AUTO, placement
+from gradiend.errors import GradiendError
+from gradiend.settings import BaseModel
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+
+def load_base_model(settings: BaseModel, *, device: str = AUTO) -> MaskedLM:
+    """Load the base model that the settings name, onto `device` ("auto": by the number of GPUs).
+
+    Only safetensors are read. Raises `GradiendError`: nothing there, not a masked language model, weights
+    missing from the checkpoint, of another shape or not finite, no tokenizer.
+    """
+    name = settings.name
+    _require_folder(name)
+    options: dict[str, Any] = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
+    try:
+        config = AutoConfig.from_pretrained(name, **options)
+        _require_masked(name, config, settings.prediction_objective)
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        model, found = AutoModelForMaskedLM.from_pretrained(
+            name,
+            dtype=DTYPES[settings.torch_dtype],
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # so that they can be named
+            output_loading_info=True,
+            **options,
+        )
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise GradiendError(f"base model '{name}': cannot be loaded ({_first_line(error)})") from error
+    _require_complete(name, model, found)
+    _require_finite(name, model)
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise GradiendError(f"base model '{name}': its tokenizer knows no words: the tokenizer's files are missing")
+    model.to(placement(torch.cuda.device_count(), base_model=device).base_model)
+    return MaskedLM(model, tokenizer, placeholder=settings.mask_placeholder, too_long=settings.too_long)
+
+
+def _require_folder(name: str) -> None:
+    """A Hugging Face id has at most one slash; anything else is a folder."""
+    if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).is_dir():
+        raise GradiendError(f"base model '{name}': no such folder")
+
+
+def _require_masked(name: str, config: Any, objective: str) -> None:
+    architectures = config.architectures or []
+    masked = any(architecture.endswith("ForMaskedLM") for architecture in architectures)
+    if objective not in ("auto", "mlm") or not (masked or objective == "mlm"):
+        raise GradiendError(
+            f"base model '{name}': {', '.join(architectures) or 'no architecture'} with prediction_objective "
+            f"'{objective}': only masked language models (...ForMaskedLM) are supported"
+        )
+
+
+def _require_complete(name: str, model: PreTrainedModel, found: dict[str, Any]) -> None:
+    for key, stored, expected in found["mismatched_keys"]:
+        raise GradiendError(
+            f"base model '{name}': '{key}' is {list(stored)} in its checkpoint, and {list(expected)} by its config.json"
+        )
+    missing = sorted(found["missing_keys"])
+    if missing:
+        headless = not any(key.startswith(f"{model.base_model_prefix}.") for key in missing)
+        raise GradiendError(
+            f"base model '{name}': its checkpoint lacks {', '.join(missing[:3])}: "
+            + ("it was saved without its prediction head" if headless else "it is not complete")
+        )
+
+
+def _require_finite(name: str, model: torch.nn.Module) -> None:
+    for parameter, tensor in model.named_parameters():
+        if not torch.isfinite(tensor).all():
+            raise GradiendError(f"base model '{name}': parameter '{parameter}' holds NaN or infinity")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,90 @@
+"""Slots: tokenised texts with the positions where the base model must predict, and their batches."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One tokenised text: its ids, the positions whose logits count, and the target id at each of them."""
+
+    ids: tuple[int, ...]
+    positions: tuple[int, ...]
+    targets: tuple[int, ...]
+
+    def same_input(self, other: "Slot") -> bool:
+        """Whether one forward pass serves both."""
+        return self.ids == other.ids and self.positions == other.positions
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Slots padded to the longest.
+
+    `inputs`: `input_ids` and `attention_mask`, `[examples, tokens]`; `example`, `position`, `target`:
+    `[targets]`, one element for every target token of every example.
+    """
+
+    inputs: dict[str, Tensor]
+    example: Tensor
+    position: Tensor
+    target: Tensor
+
+    @property
+    def examples(self) -> int:
+        """Number of examples."""
+        return len(self.inputs["input_ids"])
+
+
+def batch_of(slots: Sequence[Slot], pad_id: int, device: torch.device) -> Batch:
+    """Pad slots (on the right) to the longest of them."""
+    ids = [torch.tensor(slot.ids) for slot in slots]
+    inputs = {
+        "input_ids": nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad_id),
+        "attention_mask": nn.utils.rnn.pad_sequence([torch.ones_like(i) for i in ids], batch_first=True),
+    }
+    counts = torch.tensor([len(slot.positions) for slot in slots])
+    return Batch(
+        {name: tensor.to(device) for name, tensor in inputs.items()},
+        torch.arange(len(slots)).repeat_interleave(counts).to(device),
+        torch.tensor([position for slot in slots for position in slot.positions], device=device),
+        torch.tensor([target for slot in slots for target in slot.targets], device=device),
+    )
+
+
+def losses(logits: Tensor, batch: Batch, targets: Tensor | None = None) -> Tensor:
+    """Cross entropy of each example, the mean over its target tokens: `[targets, vocabulary] -> [examples]`."""
+    by_token = F.cross_entropy(logits, batch.target if targets is None else targets, reduction="none")
+    counts = torch.bincount(batch.example, minlength=batch.examples)
+    total = torch.zeros(batch.examples, dtype=by_token.dtype, device=by_token.device)
+    return total.index_add(0, batch.example, by_token) / counts
+
+
+@contextmanager
+def head_at(backbone: nn.Module, example: Tensor, position: Tensor) -> Iterator[None]:
+    """The backbone hands only these hidden states to the head: `[examples, tokens, d] -> [targets, 1, d]`."""
+
+    def keep(module: nn.Module, inputs: Any, output: Any) -> Any:
+        hidden = output[0][example, position].unsqueeze(1)
+        if isinstance(output, tuple):
+            return (hidden, *output[1:])
+        output.last_hidden_state = hidden
+        return output
+
+    handle = backbone.register_forward_hook(keep)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def length_sorted_chunks(slots: Sequence[Slot], size: int) -> list[list[int]]:
+    """Indices of the slots in chunks of similar length, so that padding is short; longest first."""
+    order = sorted(range(len(slots)), key=lambda i: (-len(slots[i].ids), i))
+    return [order[start : start + size] for start in range(0, len(order), size)]

@@ -1,0 +1,1 @@
+"""Gradients of a base model as rows of a parameter space: computing, storing and reading them."""

@@ -1,0 +1,336 @@
+"""Gradient rows in a parameter space, from activations alone: no weight gradient is ever formed.
+
+The base model is frozen; hooks keep what goes into each module and receive the gradient of what comes
+out, and each parameter's kept entries follow from the two (`sites`). One forward pass serves the factual and
+the alternative token wherever their input is the same.
+"""
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.slots import Batch, Slot, losses
+from gradiend.errors import GradiendError
+from gradiend.gradients.sites import Site, site_for
+from gradiend.space import ParameterSpace
+
+LOG = logging.getLogger(__name__)
+CHECK_RELATIVE = 1e-3  # of a parameter's gradient norm; float32 rounding is far below, a wrong rule far above
+CHECK_ABSOLUTE = 1e-6  # of the whole gradient's norm, for parameters whose true gradient is 0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One example: its text with the factual and with the alternative token at the slot."""
+
+    factual: Slot
+    alternative: Slot
+
+
+@dataclass
+class _Pass:
+    """Where the backward pass in progress puts its rows; None while no row is wanted.
+
+    `roots` are the outputs where the graph begins; `unfit` the parameters whose module was called with something
+    else than one input per example.
+    """
+
+    batch: Batch
+    per_example: bool
+    roots: list[Tensor] = field(default_factory=list)
+    unfit: set[str] = field(default_factory=set)
+    rows: Tensor | None = None
+
+
+class Capture:
+    """Computes rows of `space` for a base model. Make one per base model and space: it checks itself once.
+
+    Parameters of modules that have no rule in `sites`, or that are used in a way the rule does not see, come
+    from plain autograd, one example at a time. Where the model's output depends on padding, all examples go
+    through it one at a time.
+    """
+
+    def __init__(self, base: MaskedLM, space: ParameterSpace) -> None:
+        self.base, self.space = base, space
+        self.parameters = base.parameters()
+        self.kept = {name: None if k is None else k.to(base.device) for name, k in space.kept.items()}
+        self.wanted = [name for name, size in space.sizes.items() if size]
+        self.plain: set[str] = set()
+        self.sites = self._sites()
+        self.plain = set(self.wanted) - {site.name for sites in self.sites.values() for site in sites}
+        self._pass: _Pass | None = None
+        self._unfit: set[str] = set()
+        self._checked = False
+        self._separate = False
+        self._loose = 1 if next(base.model.parameters()).dtype.itemsize >= 4 else 30  # half precision
+
+    def example_rows(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
+        """Factual and alternative gradients of each example, `[examples, input_dim]` each."""
+        return self._rows(pairs, per_example=True)
+
+    def batch_row(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
+        """Factual and alternative gradients of the mean loss over the examples, `[input_dim]` each."""
+        factual, alternative = self._rows(pairs, per_example=False)
+        return factual[0], alternative[0]
+
+    def _rows(self, pairs: Sequence[Pair], *, per_example: bool) -> tuple[Tensor, Tensor]:
+        self._check_once(pairs[0].factual)
+        if self._separate and len(pairs) > 1:
+            single = [self._rows([pair], per_example=True) for pair in pairs]
+            first, second = (torch.cat(rows) for rows in zip(*single, strict=True))
+            return (first, second) if per_example else (first.mean(0, keepdim=True), second.mean(0, keepdim=True))
+        factual = [pair.factual for pair in pairs]
+        alternative = [pair.alternative for pair in pairs]
+        if factual == alternative:
+            (both,) = self._backward(factual, [None], per_example)
+            return both, both
+        if all(pair.factual.same_input(pair.alternative) for pair in pairs):
+            targets = self.base.batch(alternative).target
+            first, second = self._backward(factual, [None, targets], per_example)
+        else:
+            (first,) = self._backward(factual, [None], per_example)
+            (second,) = self._backward(alternative, [None], per_example)
+        return first, second
+
+    def _backward(self, slots: Sequence[Slot], targets: Sequence[Tensor | None], per_example: bool) -> list[Tensor]:
+        """One forward pass, then one backward pass for each list of targets (None: the slots' own)."""
+        batch = self.base.batch(slots)
+        with torch.enable_grad(), self._hooked(batch, per_example) as run, self._grad_for_plain():
+            logits = self.base.logits(batch)
+            self._require_fit(run)
+            inputs = [*run.roots, *(self.parameters[name] for name in self.plain)]
+            result = []
+            for number, target in enumerate(targets):
+                by_example = losses(logits, batch, target)
+                if not per_example:
+                    by_example = by_example.mean(0, keepdim=True)
+                rows = torch.zeros(len(by_example), self.space.input_dim, device=logits.device, dtype=logits.dtype)
+                self._plain_rows(rows, by_example)
+                run.rows = rows
+                last = number == len(targets) - 1
+                if inputs and len(self.plain) < len(self.wanted):
+                    torch.autograd.grad(by_example.sum(), inputs, retain_graph=not last, allow_unused=True)
+                run.rows = None
+                result.append(rows)
+        return result
+
+    def _plain_rows(self, rows: Tensor, by_example: Tensor) -> None:
+        """The exact fallback: autograd, one loss at a time."""
+        if not self.plain:
+            return
+        names = sorted(self.plain)
+        parameters = [self.parameters[name] for name in names]
+        for row, loss in zip(rows, by_example, strict=True):
+            gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            for name, gradient in zip(names, gradients, strict=True):
+                if gradient is not None:
+                    row[self.space.slices[name]] = self._kept(gradient, name)
+
+    def _kept(self, gradient: Tensor, name: str) -> Tensor:
+        flat, kept = gradient.reshape(-1), self.kept[name]
+        return flat if kept is None else flat[kept]
+
+    def _sites(self) -> dict[nn.Module, list[Site]]:
+        """The rules by module; a parameter shared by several modules (tied embeddings) is in each of them."""
+        names = {id(self.parameters[name]): name for name in self.wanted}
+        result: dict[nn.Module, list[Site]] = {}
+        for module in self.base.model.modules():
+            for attribute, parameter in module.named_parameters(recurse=False):
+                name = names.get(id(parameter))
+                rule = None if name is None or name in self.plain else site_for(module, attribute, self.kept[name])
+                if name is not None and rule is not None:
+                    result.setdefault(module, []).append(Site(name, self.space.slices[name], rule))
+        return result
+
+    @contextmanager
+    def _hooked(self, batch: Batch, per_example: bool) -> Iterator[_Pass]:
+        self._pass = _Pass(batch, per_example)
+        inside = set(self.base.backbone.modules())
+        handles = [
+            module.register_forward_hook(self._forward_hook(sites, in_backbone=module in inside))
+            for module, sites in self.sites.items()
+        ]
+        try:
+            yield self._pass
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._pass = None
+
+    @contextmanager
+    def _grad_for_plain(self) -> Iterator[None]:
+        for name in self.plain:
+            self.parameters[name].requires_grad_(True)
+        try:
+            yield
+        finally:
+            for name in self.plain:
+                self.parameters[name].requires_grad_(False)
+
+    def _forward_hook(self, sites: list[Site], *, in_backbone: bool) -> Any:
+        """Keeps the module's input and asks for the gradient of its output."""
+
+        def forward(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> Any:
+            run = self._pass
+            assert run is not None
+            examples = run.batch.examples if in_backbone else len(run.batch.example)
+            if not _one_per_example(module, arguments, output, examples):
+                run.unfit.update(site.name for site in sites)
+                return output
+            inputs = arguments[0].detach()
+            if len(output) < examples:  # position embeddings: one lookup for all examples
+                output = output.expand(examples, *output.shape[1:])
+                inputs = inputs.expand(examples, *inputs.shape[1:])
+            if not output.requires_grad:
+                root = output.detach().requires_grad_(True)
+                run.roots.append(root)
+                output = root.clone()  # the model may change it in place, which a leaf does not allow
+            group = None if in_backbone else run.batch.example
+            output.register_hook(lambda delta: self._add(sites, inputs, delta, group))
+            return output
+
+        return forward
+
+    def _require_fit(self, run: _Pass) -> None:
+        """While the check runs, parameters that do not fit go to the fallback; later there is no way back."""
+        if run.unfit and self._checked:
+            raise GradiendError(f"gradient rows of '{min(run.unfit)}': its module was called unlike in the self-check")
+        self._unfit = run.unfit
+
+    def _add(self, sites: list[Site], inputs: Tensor, delta: Tensor, group: Tensor | None) -> None:
+        run = self._pass
+        if run is None or run.rows is None:
+            return
+        rows, dtype = run.rows, run.rows.dtype
+        delta = delta.detach().to(dtype)
+        if inputs.is_floating_point():
+            inputs = inputs.to(dtype)
+        inputs, delta = self._grouped(inputs, delta, group, run)
+        for site in sites:
+            site.add(rows[:, site.columns], inputs, delta)
+
+    def _grouped(self, inputs: Tensor, delta: Tensor, group: Tensor | None, run: _Pass) -> tuple[Tensor, Tensor]:
+        """`[leading, positions, features]` with one group per row; ids keep `[leading, positions]`."""
+        ids = not inputs.is_floating_point()
+        leading = run.batch.examples if group is None else len(group)
+        inputs = inputs.reshape(leading, -1) if ids else inputs.reshape(leading, -1, inputs.shape[-1])
+        delta = delta.reshape(leading, -1, delta.shape[-1])
+        if not run.per_example:
+            return inputs.flatten(0, 1)[None], delta.flatten(0, 1)[None]
+        if group is not None and leading != run.batch.examples:  # several target tokens: pad them to a group each
+            counts = torch.bincount(group, minlength=run.batch.examples).tolist()
+            inputs = nn.utils.rnn.pad_sequence(list(inputs[:, 0].split(counts)), batch_first=True)
+            delta = nn.utils.rnn.pad_sequence(list(delta[:, 0].split(counts)), batch_first=True)
+        return inputs, delta
+
+    def _check_once(self, slot: Slot) -> None:
+        """Compare two examples with plain autograd; what differs goes to the fallback, or fails by name."""
+        if self._checked:
+            return
+        slots = [slot, _shorter(slot)]
+        truth = self._autograd(slots)
+        wrong = self._differing(slots, truth)
+        if wrong:
+            self.plain |= wrong
+            self.sites = self._sites()
+            wrong = self._differing(slots, truth)
+        if wrong:
+            raise GradiendError(f"gradient rows of '{min(wrong)}' differ from autograd's: cannot be used in params")
+        if self.plain:
+            names = ", ".join(sorted(self.plain)[:3]) + (", ..." if len(self.plain) > 3 else "")
+            LOG.warning("slower gradient rows, from plain autograd, for %s (%d in all)", names, len(self.plain))
+        self._separate = self._depends_on_padding(slots)
+        if self._separate:
+            LOG.warning("the base model's output depends on padding: its gradients are computed one example at a time")
+        self._checked = True
+
+    def _differing(self, slots: Sequence[Slot], truth: Sequence[dict[str, Tensor]]) -> set[str]:
+        (rows,) = self._backward(slots, [None], per_example=True)
+        wrong = set(self._unfit)
+        for row, gradients in zip(rows, truth, strict=True):
+            scale = sum(float(part.double().square().sum()) for part in gradients.values()) ** 0.5
+            if not math.isfinite(scale):  # whoever gets the row sees it
+                continue
+            for name, part in gradients.items():
+                difference = float((row[self.space.slices[name]] - part).norm())
+                if not difference <= self._loose * (CHECK_RELATIVE * float(part.norm()) + CHECK_ABSOLUTE * scale):
+                    wrong.add(name)
+        return wrong
+
+    def _autograd(self, slots: Sequence[Slot]) -> list[dict[str, Tensor]]:
+        """The kept entries of each factual gradient by plain autograd, one parameter in memory at a time."""
+        found = [
+            {name: torch.zeros(self.space.sizes[name], device=self.base.device) for name in self.wanted} for _ in slots
+        ]
+        current = dict[str, Tensor]()
+        with each_gradient({name: self.parameters[name] for name in self.wanted}, self._keep_in(current)):
+            batch = self.base.batch(slots)
+            for own, loss in zip(found, losses(self.base.logits(batch), batch), strict=True):
+                loss.backward(retain_graph=True)
+                own.update(current)
+                current.clear()
+        return found
+
+    @torch.no_grad()
+    def _depends_on_padding(self, slots: Sequence[Slot]) -> bool:
+        """Whether the last, shorter slot's logits differ when it is alone."""
+        together = self.base.batch(slots)
+        padded = self.base.logits(together)[together.example == len(slots) - 1]
+        alone = self.base.logits(self.base.batch(slots[-1:]))
+        return not float((padded - alone).norm()) <= self._loose * CHECK_RELATIVE * float(alone.norm())
+
+    def _keep_in(self, found: dict[str, Tensor]) -> Any:
+        def keep(name: str, gradient: Tensor) -> None:
+            found[name] = self._kept(gradient, name)
+
+        return keep
+
+
+@contextmanager
+def each_gradient(parameters: dict[str, nn.Parameter], receive: Any) -> Iterator[None]:
+    """Within: backward passes give `receive(name, gradient)` each parameter's gradient and free it at once."""
+
+    def hook_for(name: str) -> Any:
+        def hook(parameter: Tensor) -> None:
+            assert parameter.grad is not None
+            receive(name, parameter.grad)
+            parameter.grad = None
+
+        return hook
+
+    for parameter in parameters.values():
+        parameter.requires_grad_(True)
+    handles = [p.register_post_accumulate_grad_hook(hook_for(name)) for name, p in parameters.items()]
+    try:
+        with torch.enable_grad():
+            yield
+    finally:
+        for parameter in parameters.values():
+            parameter.requires_grad_(False)
+            parameter.grad = None
+        for handle in handles:
+            handle.remove()
+
+
+def _one_per_example(module: nn.Module, arguments: tuple[Any, ...], output: Any, examples: int) -> bool:
+    """Whether the module got one input for each example and gave one output; lookups may be one for all."""
+    if not (arguments and isinstance(arguments[0], Tensor) and isinstance(output, Tensor)):
+        return False
+    allowed = (examples, 1) if isinstance(module, nn.Embedding) else (examples,)
+    return len(arguments[0]) == len(output) and len(output) in allowed
+
+
+def _shorter(slot: Slot) -> Slot:
+    """The slot's text without its last token, or the first, if the slot is at its end; a lone slot as it is."""
+    if slot.positions[-1] < len(slot.ids) - 1:
+        return Slot(slot.ids[:-1], slot.positions, slot.targets)
+    if slot.positions[0] > 0:
+        return Slot(slot.ids[1:], tuple(position - 1 for position in slot.positions), slot.targets)
+    return slot

@@ -1,0 +1,91 @@
+"""Rows computed from the base model as they are asked for; also what a store is written from."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.gradients.capture import Capture, Pair
+from gradiend.space import ParameterSpace
+
+
+def encode_pairs(base: MaskedLM, examples: pd.DataFrame) -> list[Pair | None]:
+    """Each example as a pair of slots; None where its text is longer than the model allows and is to be dropped."""
+    texts, ids = examples["masked"].tolist(), examples["id"].tolist()
+    factual = base.encode(texts, examples["factual"].tolist(), ids)
+    alternative = base.encode(texts, examples["alternative"].tolist(), ids)
+    return [None if f is None or a is None else Pair(f, a) for f, a in zip(factual, alternative, strict=True)]
+
+
+def example_table(examples: pd.DataFrame) -> pd.DataFrame:
+    """One row per example: ids as lists of one, classes, shard 0."""
+    return _table([[i] for i in examples["id"]], examples["factual_class"], examples["alternative_class"])
+
+
+def batch_table(examples: pd.DataFrame) -> pd.DataFrame:
+    """One row per training batch, in the order of the column `batch`."""
+    groups = examples.groupby("batch", sort=True)
+    first = groups.first()
+    return _table([list(ids) for _, ids in groups["id"]], first["factual_class"], first["alternative_class"])
+
+
+def _table(ids: list[list[int]], factual: "pd.Series[str]", alternative: "pd.Series[str]") -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "shard": np.zeros(len(ids), dtype=np.int64),
+            "position": np.arange(len(ids)),
+            "example_ids": ids,
+            "factual_class": factual.to_numpy(),
+            "alternative_class": alternative.to_numpy(),
+        }
+    )
+
+
+class LiveRows:
+    """Rows of a split, computed from the base model whenever they are read; same interface as `StoredRows`.
+
+    `groups[i]` are the examples of row i: a batch, or a single example. At most `batch_size` examples go through
+    the base model at a time.
+    """
+
+    def __init__(
+        self, capture: Capture, table: pd.DataFrame, groups: Sequence[Sequence[Pair]], batch_size: int
+    ) -> None:
+        self.space: ParameterSpace = capture.space
+        self.table = table
+        self._capture, self._groups, self._batch_size = capture, groups, batch_size
+        self._single = all(len(group) == 1 for group in groups)
+
+    def pair(self, row: int) -> tuple[Tensor, Tensor]:
+        """The gradients of the mean loss over the row's examples."""
+        group = self._groups[row]
+        factual = torch.zeros(self.space.input_dim)
+        alternative = torch.zeros(self.space.input_dim)
+        for start in range(0, len(group), self._batch_size):
+            part = group[start : start + self._batch_size]
+            f, a = self._capture.batch_row(part)
+            factual += f.cpu() * (len(part) / len(group))
+            alternative += a.cpu() * (len(part) / len(group))
+        return factual, alternative
+
+    def blocks(self, rows: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Single examples go through the base model in chunks, in the order asked for (short ones: `by_length`)."""
+        if not self._single:
+            for row in rows:
+                factual, alternative = self.pair(row)
+                yield factual[None], alternative[None]
+            return
+        size = self._batch_size
+        for start in range(0, len(rows), size):
+            pairs = [self._groups[row][0] for row in rows[start : start + size]]
+            factual, alternative = self._capture.example_rows(pairs)
+            yield factual.to("cpu", torch.float32), alternative.to("cpu", torch.float32)
+
+    def by_length(self) -> list[list[int]]:
+        """All rows in chunks of similar length, for whoever reads them in any order."""
+        order = sorted(range(len(self._groups)), key=lambda i: (-max(len(p.factual.ids) for p in self._groups[i]), i))
+        size = self._batch_size if self._single else 1
+        return [order[start : start + size] for start in range(0, len(order), size)]

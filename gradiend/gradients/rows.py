@@ -1,0 +1,175 @@
+"""Rows of one split: what every stage that reads rows may ask for, and rows stored in files.
+
+A store is a folder of `shard-{i}.safetensors` with `factual` and `alternative`, `[rows, input_dim]` float32
+(neutral: `factual` only), and `rows.parquet`, which says for every row its shard, position, examples and classes.
+"""
+
+import json
+import os
+import shutil
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from gradiend.errors import GradiendError
+from gradiend.files import replacing
+from gradiend.space import ParameterSpace
+from gradiend.tables import read_table
+
+ROW_COLUMNS = ("shard", "position", "example_ids", "factual_class", "alternative_class")
+BLOCK_BYTES = 64 * 2**20
+
+
+class Rows(Protocol):
+    """Factual and alternative gradients of a split's rows, stored or computed as they are asked for."""
+
+    @property
+    def space(self) -> ParameterSpace:
+        """The space of the rows."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One line per row, with the columns of `ROW_COLUMNS`."""
+
+    def pair(self, row: int) -> tuple[Tensor, Tensor]:
+        """Factual and alternative gradient of one row, `[input_dim]` each."""
+
+    def blocks(self, rows: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        """The factual and alternative gradients of some rows, in order, `[block, input_dim]` at a time."""
+
+
+def source_of(factual: Tensor, alternative: Tensor, source: str) -> Tensor:
+    """The gradient that `source` (or `target`) names: the factual, the alternative, or their difference."""
+    if source == "diff":
+        return factual - alternative
+    return factual if source == "factual" else alternative
+
+
+def classes_by_example(table: pd.DataFrame) -> "pd.Series[str]":
+    """Factual class of rows of single examples, indexed by the example's id."""
+    ids = [int(ids[0]) for ids in table["example_ids"]]
+    return pd.Series(table["factual_class"].to_numpy(), index=ids, dtype=str)
+
+
+class StoredRows:
+    """Rows of a store, memory-mapped: opening reads nothing but the table."""
+
+    def __init__(self, folder: Path, space: ParameterSpace) -> None:
+        """Raises `GradiendError` if a file is missing, broken, or holds rows of another space."""
+        self.space = space
+        self.table = read_table(folder / "rows.parquet")
+        counts = self.table["shard"].value_counts(sort=False)
+        self._shards = {i: _open_shard(folder / f"shard-{i}.safetensors", space, n) for i, n in counts.items()}
+        self._shard = self.table["shard"].to_numpy()
+        self._position = self.table["position"].to_numpy()
+
+    def pair(self, row: int) -> tuple[Tensor, Tensor]:
+        """Views into the mapped files, no copies."""
+        factual, alternative = self._shards[self._shard[row]]
+        position = self._position[row]
+        return factual[position], alternative[position]
+
+    def blocks(self, rows: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Blocks of at most `BLOCK_BYTES` a gradient; contiguous rows are views."""
+        size = max(1, BLOCK_BYTES // (4 * max(1, self.space.input_dim)))
+        wanted = np.asarray(rows, dtype=np.int64)
+        start = 0
+        while start < len(wanted):
+            stop = start + 1
+            shard = self._shard[wanted[start]]
+            while stop < min(start + size, len(wanted)) and self._shard[wanted[stop]] == shard:
+                stop += 1
+            factual, alternative = self._shards[shard]
+            yield (
+                _rows_at(factual, self._position[wanted[start:stop]]),
+                _rows_at(alternative, self._position[wanted[start:stop]]),
+            )
+            start = stop
+
+
+def _rows_at(tensor: Tensor, positions: np.ndarray) -> Tensor:
+    first, last = int(positions[0]), int(positions[-1])
+    if last - first + 1 == len(positions) and bool((np.diff(positions) == 1).all()):
+        return tensor[first : last + 1]
+    return tensor[torch.from_numpy(positions)]
+
+
+def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[Tensor, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            factual = file.get_tensor("factual")
+            alternative = file.get_tensor("alternative") if "alternative" in file.keys() else factual  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise GradiendError(f"{path}: not a readable row file ({error}); delete it and run again") from error
+    if metadata.get("space") != space.digest:
+        raise GradiendError(f"{path}: its rows are of another kept space; delete it and run again")
+    if len(factual) != rows:
+        raise GradiendError(
+            f"{path}: it has {len(factual)} rows, and rows.parquet names {rows}; delete both and run again"
+        )
+    return factual, alternative
+
+
+def bytes_needed(rows: int, tensors: int, space: ParameterSpace) -> int:
+    """Size of a shard's data on disk."""
+    return 4 * rows * tensors * space.input_dim
+
+
+def require_free_space(folder: Path, needed: int) -> None:
+    """Raises `GradiendError` if the disk of `folder` has not `needed` bytes free (and 1 % more)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if needed * 1.01 > free:
+        raise GradiendError(
+            f"{folder}: the gradient rows need {needed / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are free: prune "
+            "more (pre_prune_config.topk), use fewer params or examples, or set use_cached_gradients: false"
+        )
+
+
+class ShardWriter:
+    """Writes the rows of one shard as they are computed, in any order."""
+
+    def __init__(self, file: int, offsets: Mapping[str, int], space: ParameterSpace) -> None:
+        self._file, self._offsets, self._space = file, offsets, space
+
+    def write(self, name: str, position: int, row: Tensor) -> None:
+        """Store one row `[input_dim]`. Raises `GradiendError` if it is not finite."""
+        if not torch.isfinite(row).all():
+            raise GradiendError(f"gradient row {position} ({name}) holds NaN or infinity: try torch_dtype float32")
+        data = memoryview(row.detach().cpu().float().numpy().tobytes())
+        offset = self._offsets[name] + 4 * position * self._space.input_dim
+        while data:
+            written = os.pwrite(self._file, data, offset)
+            data, offset = data[written:], offset + written
+
+
+@contextmanager
+def writing_shard(path: Path, rows: int, names: Sequence[str], space: ParameterSpace) -> Iterator[ShardWriter]:
+    """A safetensors file of `names`, each `[rows, input_dim]`, that is there only when the block is done."""
+    size = 4 * rows * space.input_dim
+    header: dict[str, object] = {"__metadata__": {"space": space.digest, "about": json.dumps(dict(space.about))}}
+    for i, name in enumerate(names):
+        header[name] = {
+            "dtype": "F32",
+            "shape": [rows, space.input_dim],
+            "data_offsets": [i * size, (i + 1) * size],
+        }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with replacing(path) as temporary:
+        file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            os.write(file, struct.pack("<Q", len(text)) + text)
+            os.ftruncate(file, 8 + len(text) + size * len(names))
+            yield ShardWriter(file, {name: 8 + len(text) + i * size for i, name in enumerate(names)}, space)
+        finally:
+            os.close(file)

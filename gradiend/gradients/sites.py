@@ -1,0 +1,121 @@
+"""How each kind of module's weight gradient follows from what went in and what comes back.
+
+A site is one parameter of one module: `add` adds the kept entries of its gradient to rows, given the
+module's input and the gradient of its output. Both are `[groups, positions, features]`, and a group is a row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeGuard, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+DENSE_FROM = 0.3  # share of kept entries from which one dense product beats a sampled one
+
+K = TypeVar("K", bound=nn.Module)
+Add = Callable[[Tensor, Tensor, Tensor], None]  # rows [groups, entries], input, gradient of the output
+
+
+@dataclass(frozen=True)
+class Site:
+    """One parameter's part of the rows."""
+
+    name: str
+    columns: slice
+    add: Add
+
+
+def site_for(module: nn.Module, attribute: str, kept: Tensor | None) -> Add | None:
+    """The rule for one parameter of one module, or None where there is none. `kept`: flat indices or all."""
+    parameter: Any = module.get_parameter(attribute)
+    if _computes_as(module, nn.Linear):
+        return _matrix(parameter.shape, kept, swap=False) if attribute == "weight" else _sum(kept)
+    if _computes_as(module, Conv1D):
+        return _matrix(parameter.shape, kept, swap=True) if attribute == "weight" else _sum(kept)
+    if _computes_as(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
+        return _layer_norm_weight(module.eps, kept) if attribute == "weight" else _sum(kept)
+    if _computes_as(module, nn.Embedding) and not module.sparse and not module.scale_grad_by_freq:
+        return _embedding(parameter.shape, kept, module.padding_idx)
+    return None
+
+
+def _computes_as(module: nn.Module, kind: type[K]) -> TypeGuard[K]:
+    """Whether the module is of this kind and has its `forward`: a subclass may do anything in its own."""
+    return isinstance(module, kind) and type(module).forward is kind.forward
+
+
+def _pick(full: Tensor, kept: Tensor | None) -> Tensor:
+    return full if kept is None else full.index_select(-1, kept)
+
+
+def _sum(kept: Tensor | None) -> Add:
+    def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
+        rows += _pick(delta.sum(1), kept)
+
+    return add
+
+
+def _layer_norm_weight(eps: float, kept: Tensor | None) -> Add:
+    def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
+        normalised = F.layer_norm(inputs, inputs.shape[-1:], eps=eps)
+        rows += _pick((delta * normalised).sum(1), kept)
+
+    return add
+
+
+def _matrix(shape: torch.Size, kept: Tensor | None, *, swap: bool) -> Add:
+    """Weight `[out, in]`: delta^T input; `swap` for Conv1D's `[in, out]`: input^T delta."""
+    if kept is None or len(kept) >= DENSE_FROM * shape.numel():
+        return _dense_matrix(kept, swap)
+    return _sampled_matrix(shape, kept, swap)
+
+
+def _dense_matrix(kept: Tensor | None, swap: bool) -> Add:
+    def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
+        left, right = (inputs, delta) if swap else (delta, inputs)
+        for row, a, b in zip(rows, left, right, strict=True):
+            row += _pick((a.T @ b).flatten(), kept)
+
+    return add
+
+
+def _sampled_matrix(shape: torch.Size, kept: Tensor, swap: bool) -> Add:
+    """Only the kept entries of the product: the row-major order of CSR is that of the flat indices."""
+    pattern = torch.sparse_csr_tensor(
+        torch.searchsorted(kept, torch.arange(shape[0] + 1, device=kept.device) * shape[1]),
+        kept % shape[1],
+        torch.zeros(len(kept), device=kept.device),
+        tuple(shape),
+    )
+    patterns = {torch.float32: pattern}
+
+    def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
+        left, right = (inputs, delta) if swap else (delta, inputs)
+        csr = patterns.setdefault(rows.dtype, pattern.to(rows.dtype))
+        for row, a, b in zip(rows, left, right, strict=True):
+            row += torch.sparse.sampled_addmm(csr, a.T.contiguous(), b.contiguous()).values()
+
+    return add
+
+
+def _embedding(shape: torch.Size, kept: Tensor | None, padding: int | None) -> Add:
+    """Row `v` of the weight gets the gradients of the positions that looked up `v` (none for padding)."""
+    width = shape[1]
+    if kept is None:
+        kept = torch.arange(shape.numel())
+    starts = torch.searchsorted(kept, torch.arange(shape[0] + 1, device=kept.device) * width)
+
+    def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
+        group, position = (inputs != (-1 if padding is None else padding)).nonzero(as_tuple=True)
+        looked_up = inputs[group, position]
+        first, counts = starts[looked_up], starts[looked_up + 1] - starts[looked_up]
+        which = torch.repeat_interleave(counts)
+        within = torch.arange(len(which), device=which.device) - (counts.cumsum(0) - counts)[which]
+        entry = first[which] + within
+        values = delta[group[which], position[which], kept[entry] % width]
+        rows.index_put_((group[which], entry), values, accumulate=True)
+
+    return add

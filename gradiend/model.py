@@ -1,0 +1,155 @@
+"""The GRADIEND itself: an encoder-decoder over rows of a parameter space (paper, section 3)."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gradiend import __version__
+from gradiend.arguments import Activation, Source
+from gradiend.errors import GradiendError
+from gradiend.files import read_json, replacing, write_json
+from gradiend.space import ParameterSpace
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "smht": F.hardtanh,
+    "id": lambda x: x,
+    "relu": F.relu,
+    "leakyrelu": F.leaky_relu,
+    "elu": F.elu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "sigmoid": torch.sigmoid,
+}
+ODD_ACTIVATIONS = frozenset({"tanh", "smht", "id"})  # f(-x) = -f(x): a latent can change its sign
+
+
+@dataclass(frozen=True)
+class GradiendConfig:
+    """What a GRADIEND is, and what it was trained for.
+
+    `latent` is the latent whose value is "the encoded value"; `correlation` is the Pearson correlation with the
+    labels, on the in-training evaluation rows, of the weights as they are saved (None where degenerate).
+    `made_by` says what made it: package version, base model, data, arguments.
+    """
+
+    target_classes: tuple[str, str]
+    source: Source = "alternative"
+    target: Source = "diff"
+    latent_dim: int = 1
+    activation_encoder: Activation = "tanh"
+    activation_decoder: Activation = "id"
+    bias_decoder: bool = True
+    supervised: str | None = None
+    latent: int = 0
+    normalized: bool = False
+    correlation: float | None = None
+    made_by: dict[str, Any] = field(default_factory=dict)
+
+
+class GradiendModel(nn.Module):
+    """`h = f(W_e x + b_e)`, `y = g(W_d h + b_d)` over the rows of a space.
+
+    `encoder.weight` is `[latent_dim, input_dim]`, `decoder.weight` `[input_dim, latent_dim]`; float32. The weights
+    are not initialised until `initialise` or loading.
+    """
+
+    def __init__(self, space: ParameterSpace, config: GradiendConfig) -> None:
+        super().__init__()
+        self.space, self.config = space, config
+        size, latent = space.input_dim, config.latent_dim
+        self.encoder: nn.Linear = nn.utils.skip_init(nn.Linear, size, latent)
+        self.decoder: nn.Linear = nn.utils.skip_init(nn.Linear, latent, size, bias=config.bias_decoder)
+
+    def initialise(self, seed: int) -> "GradiendModel":
+        """Encoder uniform in +-1/sqrt(input_dim), decoder weight and bias uniform in +-max|W_e|."""
+        generator = torch.Generator().manual_seed(seed)
+        bound = 1 / math.sqrt(self.space.input_dim)
+        nn.init.uniform_(self.encoder.weight, -bound, bound, generator=generator)
+        nn.init.uniform_(self.encoder.bias, -bound, bound, generator=generator)
+        largest = float(self.encoder.weight.detach().abs().max())
+        for parameter in self.decoder.parameters():
+            nn.init.uniform_(parameter, -largest, largest, generator=generator)
+        return self
+
+    def encode(self, rows: Tensor) -> Tensor:
+        """`[..., input_dim] -> [..., latent_dim]`."""
+        return ACTIVATIONS[self.config.activation_encoder](self.encoder(rows))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """`[..., latent_dim] -> [..., input_dim]`."""
+        return ACTIVATIONS[self.config.activation_decoder](self.decoder(latents))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """`decode(encode(rows))`."""
+        return self.decode(self.encode(rows))
+
+    @torch.no_grad()
+    def update(self, feature_factor: float) -> Tensor:
+        """The decoder's weight update `[input_dim]` with the feature factor at `config.latent`, 0 elsewhere.
+
+        A supervised decoder was trained with the label in every latent, and so gets the feature factor in every one.
+        """
+        latents = torch.zeros(self.config.latent_dim)
+        latents[slice(None) if self.config.supervised == "decoder" else self.config.latent] = feature_factor
+        return self.decode(latents)
+
+    def select(self, positions: Tensor) -> "GradiendModel":
+        """The GRADIEND over the entries at these sorted positions `[k]`, with their weights."""
+        smaller = GradiendModel(self.space.select(positions), self.config)
+        weights = {
+            "encoder.weight": self.encoder.weight.detach()[:, positions],
+            "encoder.bias": self.encoder.bias.detach(),
+            "decoder.weight": self.decoder.weight.detach()[positions],
+        }
+        if self.config.bias_decoder:
+            weights["decoder.bias"] = self.decoder.bias.detach()[positions]
+        smaller.load_state_dict(weights)
+        return smaller
+
+    def save_pretrained(self, folder: Path, **files: Any) -> None:
+        """Write `model.safetensors`, `space.safetensors`, `config.json`, and more JSON files by keyword, at once."""
+        with replacing(folder) as temporary:
+            temporary.mkdir()
+            save_file(
+                {n: t.detach().contiguous() for n, t in self.state_dict().items()}, temporary / "model.safetensors"
+            )
+            self.space.save(temporary / "space.safetensors")
+            write_json(temporary / "config.json", dataclasses.asdict(self.config) | {"version": __version__})
+            for name, content in files.items():
+                write_json(temporary / f"{name}.json", content)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> "GradiendModel":
+        """Read what `save_pretrained` wrote. Raises `GradiendError` that names the file that is wrong."""
+        model = cls(ParameterSpace.load(folder / "space.safetensors"), _read_config(folder / "config.json"))
+        path = folder / "model.safetensors"
+        try:
+            model.load_state_dict(load_file(path))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise GradiendError(f"{path}: not the weights of a GRADIEND like its config.json ({error})") from error
+        return model
+
+
+def _read_config(path: Path) -> GradiendConfig:
+    content = read_json(path)
+    try:
+        own = {name: value for name, value in content.items() if name != "version"}
+        return GradiendConfig(**own | {"target_classes": tuple(own["target_classes"])})
+    except (AttributeError, TypeError, KeyError) as error:
+        raise GradiendError(f"{path}: not the config of a GRADIEND ({error})") from error
+
+
+def made_by(space: ParameterSpace, arguments: str) -> dict[str, Any]:
+    """What made a result: package version, base model (from the space), and the stage's settings."""
+    return {"version": __version__, **space.about, "arguments": json.loads(arguments)}

@@ -1,0 +1,65 @@
+"""Base model and training examples -> the importance of every entry of the selected parameters."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from gradiend.backbones.loading import load_base_model
+from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.devices import AUTO
+from gradiend.errors import GradiendError
+from gradiend.files import replacing
+from gradiend.gradients.importance import even_sample, importance
+from gradiend.gradients.live import encode_pairs
+from gradiend.labels import labels
+from gradiend.settings import BaseModel, CacheImportance
+from gradiend.space import select_parameters
+from gradiend.stages.command import main
+from gradiend.tables import read_table
+
+
+def run(*, settings: CacheImportance, examples: Path, eval_batch_size: int = 32, device: str = AUTO, out: Path) -> str:
+    """Write `importance.safetensors`: one float32 tensor per selected parameter, its order in the metadata."""
+    base = load_base_model(settings.base_model, device=device)
+    sample = even_sample(read_table(examples), settings.target_classes, settings.n_samples, settings.seed)
+    pairs = encode_pairs(base, sample)
+    sample = sample[np.array([pair is not None for pair in pairs], dtype=bool)]
+    if sample.empty:
+        raise GradiendError(f"{examples}: every example drawn for the importance is longer than the model allows")
+    names = select_parameters(list(base.parameters()), settings.params)
+    with tqdm(total=len(sample), desc="importance", unit="example", mininterval=5) as bar:
+        result = importance(
+            base,
+            names,
+            [pair for pair in pairs if pair is not None],
+            labels(sample, settings.source, settings.target_classes).tolist(),
+            source=settings.source,
+            kind=settings.importance,
+            batch_size=eval_batch_size,
+            progress=bar.update,
+        )
+    content = {"order": names, "about": about_base_model(settings.base_model, base)}
+    with replacing(out) as temporary:  # one key: safetensors writes several in any order
+        save_file(result, temporary, {"importance": json.dumps(content, sort_keys=True)})
+    entries = sum(tensor.numel() for tensor in result.values())
+    return f"cache_importance: {settings.importance} of {entries} entries from {len(sample)} examples"
+
+
+def about_base_model(settings: BaseModel, base: MaskedLM) -> dict[str, object]:
+    """What a space remembers of its base model."""
+    return {
+        "base_model": settings.name,
+        "revision": settings.revision,
+        "base_model_digest": settings.model_digest,
+        "trust_remote_code": settings.trust_remote_code,
+        "torch_dtype": settings.torch_dtype,
+        "embeddings": list(base.embeddings),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))

@@ -1,0 +1,80 @@
+"""Rows of a split computed from the base model: for a store to be written, or as stages read them."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gradiend.backbones.loading import load_base_model
+from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.caps import capped
+from gradiend.devices import AUTO
+from gradiend.gradients.capture import Capture, Pair
+from gradiend.gradients.live import LiveRows, batch_table, encode_pairs, example_table
+from gradiend.settings import BaseModel, CacheGradients
+from gradiend.space import ParameterSpace
+from gradiend.tables import read_table
+
+NEUTRAL_TEXTS = 1000
+
+
+def open_split(
+    settings: CacheGradients,
+    space: ParameterSpace,
+    examples: Path,
+    split: str,
+    batch_size: int,
+    *,
+    device: str = AUTO,
+    neutral: Path | None = None,
+) -> LiveRows:
+    """Live rows of one split; see `split_rows` and `neutral_rows`. The base model is loaded once per process."""
+    base = _loaded(settings.base_model, device)
+    capture = Capture(base, space)
+    if split == "neutral":
+        assert neutral is not None
+        return neutral_rows(settings, base, capture, read_table(neutral), batch_size)
+    return split_rows(settings, base, capture, read_table(examples), split, batch_size)
+
+
+@lru_cache(maxsize=1)
+def _loaded(settings: BaseModel, device: str) -> MaskedLM:
+    return load_base_model(settings, device=device)
+
+
+def split_rows(
+    settings: CacheGradients, base: MaskedLM, capture: Capture, examples: pd.DataFrame, split: str, batch_size: int
+) -> LiveRows:
+    """Train: one row per batch. Other splits: one per example, no more than any encoder evaluation reads."""
+    own = examples[examples["split"] == split]
+    if split != "train" and settings.evaluation_max_size is not None:
+        balanced = settings.encoder_eval_balance
+        own = own.iloc[
+            capped(
+                own.set_index("id")["factual_class"],
+                settings.evaluation_max_size,
+                balanced=balanced,
+                seed=settings.seed,
+            )
+        ]
+    pairs = encode_pairs(base, own)
+    own = own[np.array([pair is not None for pair in pairs], dtype=bool)]
+    by_id: dict[int, Pair] = {i: p for i, p in zip(own["id"], (p for p in pairs if p is not None), strict=True)}
+    table = batch_table(own) if split == "train" else example_table(own)
+    return LiveRows(capture, table, [[by_id[i] for i in ids] for ids in table["example_ids"]], batch_size)
+
+
+def neutral_rows(
+    settings: CacheGradients, base: MaskedLM, capture: Capture, neutral: pd.DataFrame, batch_size: int
+) -> LiveRows:
+    """One row per neutral text of the test split, at most `NEUTRAL_TEXTS`: at its slot, else at one real token.
+
+    There is no alternative: both gradients of a row are the factual one.
+    """
+    own = neutral[neutral["split"] == "test"]
+    own = own.iloc[np.sort(np.random.default_rng([settings.seed, 5]).permutation(len(own))[:NEUTRAL_TEXTS])]
+    slots = base.neutral_slots(own, settings.seed)
+    own = own[np.array([slot is not None for slot in slots], dtype=bool)]
+    table = example_table(own.assign(factual_class="neutral", alternative_class="neutral"))
+    return LiveRows(capture, table, [[Pair(slot, slot)] for slot in slots if slot is not None], batch_size)

@@ -1,0 +1,135 @@
+"""Loading base models: what is wrong with a folder is named."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import base_model_settings, save_tiny_model, tiny_bert, tiny_masked_lm, tiny_pairs
+from torch import Tensor
+
+from gradiend.backbones.loading import load_base_model
+from gradiend.errors import GradiendError
+
+WEIGHT = "bert.encoder.layer.1.output.dense.weight"
+HEAD = "cls.predictions."
+Change = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "base")
+
+
+def weights(change: Callable[[dict[str, Tensor]], object]) -> Change:
+    """A change of the checkpoint's tensors."""
+
+    def apply(folder: Path) -> None:
+        tensors = load_file(folder / "model.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+    return apply
+
+
+def config(**changes: Any) -> Change:
+    """A change of config.json."""
+
+    def apply(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return apply
+
+
+def without(start: str) -> Change:
+    """The checkpoint without the tensors of that name."""
+    return weights(lambda tensors: [tensors.pop(name) for name in list(tensors) if name.startswith(start)])
+
+
+def pickled(folder: Path) -> None:
+    """The weights as PyTorch pickles them, and in no other file."""
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def remove(*patterns: str) -> Change:
+    return lambda folder: [path.unlink() for pattern in patterns for path in folder.glob(pattern)]
+
+
+CHANGES: dict[str, tuple[Change, str]] = {
+    "NaN": (weights(lambda t: t[WEIGHT][3].fill_(float("nan"))), f"parameter '{WEIGHT}' holds NaN or infinity"),
+    "infinity": (weights(lambda t: t[WEIGHT][3].fill_(float("inf"))), f"parameter '{WEIGHT}' holds NaN or infinity"),
+    "no head": (without(HEAD), f"lacks {HEAD}bias, .*: it was saved without its prediction head"),
+    "no layer": (without(WEIGHT), f"lacks {WEIGHT}: it is not complete"),
+    "shape": (weights(lambda t: t.update({WEIGHT: torch.zeros(3, 4)})), rf"'{WEIGHT}' is \[3, 4\] in its checkpoint"),
+    "cut": (lambda folder: os.truncate(folder / "model.safetensors", 9000), "cannot be loaded"),
+    "pickle": (pickled, "cannot be loaded .*no file named model.safetensors"),
+    "no weights": (remove("model.safetensors"), "cannot be loaded .*no file named model.safetensors"),
+    "no tokenizer": (remove("token*"), "its tokenizer knows no words"),
+    "empty": (remove("*"), "cannot be loaded"),
+    "causal": (config(architectures=["BertLMHeadModel"]), "BertLMHeadModel .* only masked language models"),
+    "classifier": (config(architectures=["BertForSequenceClassification"]), "only masked language models"),
+    "no architecture": (config(architectures=None), "no architecture with prediction_objective 'auto'"),
+    "unknown type": (config(model_type="nonsense"), "model type `nonsense`"),
+    "broken config": (lambda folder: (folder / "config.json").write_text("{"), "not a valid JSON file"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_wrong_with_a_base_model_is_named_in_one_line(saved: Path, tmp_path: Path, name: str) -> None:
+    change, message = CHANGES[name]
+    folder = shutil.copytree(saved, tmp_path / "base")
+    change(folder)
+    with pytest.raises(GradiendError, match=message) as error:
+        load_base_model(base_model_settings(folder))
+    assert str(error.value).startswith(f"base model '{folder}': ")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./folder", "results/demo/model"])
+def test_a_folder_that_is_missing_is_no_hugging_face_id(name: str) -> None:
+    with pytest.raises(GradiendError, match=f"base model '{name}': no such folder"):
+        load_base_model(base_model_settings(name))
+
+
+@pytest.mark.parametrize("objective", ["clm", "seq2seq"])
+def test_another_prediction_objective_is_refused(saved: Path, objective: str) -> None:
+    with pytest.raises(GradiendError, match=f"prediction_objective '{objective}': only masked language models"):
+        load_base_model(base_model_settings(saved, prediction_objective=objective))
+
+
+def test_weights_stored_in_half_precision_are_loaded_as_configured(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "half", torch.float16)
+    assert json.loads((folder / "config.json").read_text())["dtype"] == "float16"
+    base, stored = load_base_model(base_model_settings(folder)), tiny_bert(torch.float16).state_dict()
+    for name, tensor in base.model.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, stored[name].float())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_weights_are_loaded_in_the_type_asked_for(saved: Path, dtype: str) -> None:
+    base = load_base_model(base_model_settings(saved, torch_dtype=dtype))
+    assert {str(parameter.dtype) for parameter in base.model.parameters()} == {f"torch.{dtype}"}
+
+
+def test_a_loaded_model_is_the_saved_one(saved: Path) -> None:
+    base, original = load_base_model(base_model_settings(saved, mask_placeholder="_", too_long="cut")), tiny_masked_lm()
+    batch = original.batch([pair.factual for pair in tiny_pairs(original)])
+    assert torch.equal(base.logits(batch), original.logits(batch))
+    assert (base.placeholder, base.too_long, base.limit) == ("_", "cut", original.limit)
+    assert list(base.parameters()) == list(original.parameters())
+
+
+def test_a_saved_model_is_a_plain_folder_that_loads_again(saved: Path, tmp_path: Path) -> None:
+    base = load_base_model(base_model_settings(saved))
+    base.save_pretrained(tmp_path / "copy")
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {path.name for path in saved.iterdir()}
+    again = load_base_model(base_model_settings(tmp_path / "copy")).model.state_dict()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in base.model.state_dict().items())
