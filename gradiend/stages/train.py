@@ -1,0 +1,118 @@
+"""Gradient rows -> one trained GRADIEND, for one seed."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gradiend.devices import AUTO, placement
+from gradiend.files import digest_bytes, remove, write_json
+from gradiend.model import GradiendModel
+from gradiend.settings import Train, canonical
+from gradiend.space import ParameterSpace
+from gradiend.stages.command import main
+from gradiend.stages.row_source import RowSource
+from gradiend.training import Trained, reads_evaluation_rows, train
+
+LOG = logging.getLogger(__name__)
+
+
+def run(
+    *,
+    settings: Train,
+    seed: int,
+    space: Path,
+    train_rows: Path | None = None,
+    validation_rows: Path | None = None,
+    examples: Path | None = None,
+    eval_batch_size: int = 32,
+    device_encoder: str = AUTO,
+    device_decoder: str = AUTO,
+    device: str = AUTO,
+    out: Path,
+    training: Path,
+) -> str:
+    """Write the model folder `out`, and its training.json also as `training`, which outlives the folder.
+
+    Rows are stored ones (`rows.parquet` files) or, where not given, computed from `examples` by the base model.
+    Devices not given follow from the number of GPUs.
+    """
+    kept = ParameterSpace.load(space)
+    devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder)
+    checkpoints = Checkpoints(out.parent / "checkpoints", only_best=settings.save_only_best)
+    rows = RowSource(settings.live, kept, examples, eval_batch_size, device)
+    trained = train(
+        settings,
+        kept,
+        rows.open("train", train_rows),
+        rows.open("validation", validation_rows) if reads_evaluation_rows(settings) else None,
+        seed,
+        about={"data_digest": _digest(*([examples] if examples else [train_rows, validation_rows]))},
+        save_checkpoint=checkpoints.save,
+        devices=(devices.encoder, devices.decoder),
+    )
+    content = training_json(trained, settings, seed)
+    trained.model.save_pretrained(out, training=content)
+    write_json(training, content)
+    if settings.delete_models:
+        checkpoints.clear()
+    for warning in trained.warnings:
+        LOG.warning(warning)
+    return f"seed {seed}: {_summary(trained)}"
+
+
+class Checkpoints:
+    """The folders `step_{n}` of intermediate models; with `only_best` the last one saved replaces all others."""
+
+    def __init__(self, folder: Path, *, only_best: bool) -> None:
+        self._folder, self._only_best = folder, only_best
+        self.clear()
+
+    def save(self, step: int, model: GradiendModel) -> None:
+        """Write one folder."""
+        new = self._folder / f"step_{step}"
+        model.save_pretrained(new)
+        others = [folder for folder in self._folder.iterdir() if folder != new]
+        for folder in others if self._only_best else []:
+            remove(folder)
+
+    def clear(self) -> None:
+        """Remove them all."""
+        remove(self._folder)
+
+
+def training_json(trained: Trained, settings: Train, seed: int) -> dict[str, Any]:
+    """What training.json says, but for the time it took."""
+    return {
+        "seed": seed,
+        "arguments": json.loads(canonical(settings)),
+        "learning_rate": trained.learning_rate,
+        "steps": trained.steps,
+        "best_step": trained.best_step,
+        "training_score": trained.training_score,
+        "loss": trained.loss,
+        "curves": trained.curves,
+        "warnings": trained.warnings,
+    }
+
+
+def _digest(*paths: Path | None) -> str:
+    """SHA-256 of the examples or, where they are not given, of the tables that say which ones the rows are of."""
+    return digest_bytes(*(path.read_bytes() for path in paths if path is not None))
+
+
+def _summary(trained: Trained) -> str:
+    parts = [f"{trained.steps} steps", f"best step {trained.best_step}"]
+    if trained.judged:
+        correlation = trained.model.config.correlation
+        shown = "null" if correlation is None else f"{correlation:.2f}"
+        split = "validation" if trained.judged_in_training else "train"
+        parts.append(f"correlation {shown} ({split}, n = {trained.judged})")
+    return ", ".join([*parts, f"loss {trained.loss:.2g}"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))

@@ -1,0 +1,283 @@
+"""Training one GRADIEND from one seed: rows in, weights and curves out (paper, section 3). No base model here."""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from gradiend.course import Course, Evaluation, Point, Sample
+from gradiend.errors import GradiendError
+from gradiend.gradients.rows import Rows, source_of
+from gradiend.labels import labels
+from gradiend.model import ODD_ACTIVATIONS, GradiendConfig, GradiendModel, made_by
+from gradiend.schedule import Schedule
+from gradiend.settings import Train, canonical
+from gradiend.space import ParameterSpace
+from gradiend.steps import make_step
+
+AUTO_MOVEMENT = 0.1  # learning rate x L1 norm of a row bounds how far one Adam step moves the encoder's input
+
+SaveCheckpoint = Callable[[int, GradiendModel], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One trained GRADIEND, and how it came about.
+
+    `curves` has `{step, epoch, loss, correlation, mean_by_class}` for step 0, every `eval_steps` and the last step.
+    `best_step` is the step of the weights, `loss` the mean training loss since the record before it, `training_score`
+    its score (|correlation| or minus the loss; None where there is none). `model.config.correlation` is of the
+    `judged` rows, which are training rows where `judged_in_training` is false.
+    """
+
+    model: GradiendModel
+    curves: list[dict[str, Any]]
+    best_step: int
+    training_score: float | None
+    loss: float | None
+    learning_rate: float
+    steps: int
+    judged: int
+    judged_in_training: bool
+    warnings: list[str]
+
+
+def train(
+    settings: Train,
+    space: ParameterSpace,
+    training_rows: Rows,
+    evaluation_rows: Rows | None,
+    seed: int,
+    *,
+    about: Mapping[str, Any] | None = None,
+    save_checkpoint: SaveCheckpoint | None = None,
+    devices: tuple[str, str] = ("cpu", "cpu"),
+) -> Trained:
+    """Train one GRADIEND; the result depends on settings, rows and seed alone (and on the number of threads).
+
+    `evaluation_rows` are read where `reads_evaluation_rows(settings)`. `about` says more about what made the model
+    than settings and space do, `save_checkpoint` gets step and model where save_strategy is "steps", `devices` are
+    those of encoder and decoder. Raises `GradiendError` for rows that lack a target transition, and where the loss is
+    not finite.
+    """
+    schedule = Schedule.of(training_rows.table, settings.target_classes)
+    rate = learning_rate(settings, training_rows)
+    model = _new_model(settings, space, seed, about or {})
+    model.encoder.to(devices[0])
+    model.decoder.to(devices[1])
+    used = evaluation_rows if reads_evaluation_rows(settings) else None
+    sample = None if used is None else Sample.capped(used, settings)
+    course = Course(model, sample, by_loss=_by_loss(settings), keep_best=_keeps_best(settings))
+    loop = _Loop(settings, schedule, training_rows, seed, rate, model, course, save_checkpoint)
+    loop.run()
+    chosen = course.choose()
+    model.to("cpu")
+    return _finished(loop, chosen, sample or _training_sample(settings, training_rows), in_training=sample is not None)
+
+
+def reads_evaluation_rows(settings: Train) -> bool:
+    """Whether the encoder is evaluated during training; one that is not trained is not."""
+    return _evaluates(settings) and not settings.supervised_decoder
+
+
+def learning_rate(settings: Train, rows: Rows) -> float:
+    """The learning rate as a number; "auto" is 0.1 / mean L1 norm of the source gradients of the rows.
+
+    Rows that are 0 (the diff of an identity row) move nothing and do not count. Raises `GradiendError` if all are.
+    """
+    if settings.learning_rate != "auto":
+        return float(settings.learning_rate)
+    norms: list[float] = []
+    for factual, alternative in rows.blocks(range(len(rows.table))):
+        source = source_of(factual, alternative, settings.source)
+        norms += torch.linalg.vector_norm(source, ord=1, dim=1).tolist()  # [block]
+    moving = [norm for norm in norms if norm > 0]
+    if not moving:
+        raise GradiendError(f"learning_rate auto: every {settings.source} gradient of the {len(norms)} rows is 0")
+    return AUTO_MOVEMENT / fmean(moving)
+
+
+@torch.no_grad()
+def normalise(model: GradiendModel, evaluation: Evaluation) -> None:
+    """Negate encoder row, encoder bias and decoder column of every latent with a negative correlation.
+
+    `model(x)` stays the same for every x, if the encoder's activation is odd.
+    """
+    signs = torch.tensor([-1.0 if (value or 0.0) < 0 else 1.0 for value in evaluation.correlations])
+    if bool((signs < 0).any()):
+        model.encoder.weight.mul_(signs[:, None])
+        model.encoder.bias.mul_(signs)
+        model.decoder.weight.mul_(signs)
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """All steps of one training."""
+
+    settings: Train
+    schedule: Schedule
+    rows: Rows
+    seed: int
+    rate: float
+    model: GradiendModel
+    course: Course
+    save_checkpoint: SaveCheckpoint | None
+
+    @property
+    def steps(self) -> int:
+        fixed = self.settings.max_steps
+        return fixed if fixed > 0 else self.settings.num_train_epochs * self.schedule.steps_per_epoch
+
+    def run(self) -> None:
+        signs = labels(self.rows.table, self.settings.source, self.settings.target_classes).tolist()
+        step = make_step(self.model, self.settings, self.rate)
+        checkpoints = _Checkpoints(self.settings, self.course, self.model, self.save_checkpoint)
+        self.course.record(0, 0.0)
+        with _bar(self.steps, self.seed) as bar:
+            for number, row in enumerate(islice(self.schedule.rows(self.seed), self.steps), start=1):
+                loss = step(*self.rows.pair(row), signs[row])
+                self._note(number, row, loss)
+                checkpoints.offer(number)
+                bar.set_postfix_str(_shown(loss, self.course.latest.correlation), refresh=False)
+                bar.update()
+        for name, parameter in self.model.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise self._diverged(f"{name} is not finite after step {self.steps}", row)
+
+    def _note(self, number: int, row: int, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss is {loss} at step {number}", row)
+        self.course.add(loss)
+        if number % self.settings.eval_steps == 0 or number == self.steps:
+            self.course.record(number, number / self.schedule.steps_per_epoch)
+
+    def _diverged(self, what: str, row: int) -> GradiendError:
+        line = self.rows.table.iloc[row]
+        transition = f"{line['factual_class']} -> {line['alternative_class']}"
+        where = f"training, seed {self.seed}: {what}, training row {row} ({transition})"
+        return GradiendError(f"{where}: lower learning_rate (it is {self.rate:g})")
+
+
+class _Checkpoints:
+    """Saves the model every `save_steps`; with `save_only_best` only where the latest evaluation is the best yet."""
+
+    def __init__(self, settings: Train, course: Course, model: GradiendModel, save: SaveCheckpoint | None) -> None:
+        self._settings, self._course, self._model = settings, course, model
+        self._save = save if settings.save_strategy == "steps" else None
+        self._saved: float | None = None
+
+    def offer(self, step: int) -> None:
+        if self._save is None or step % self._settings.save_steps:
+            return
+        score = self._course.score(self._course.latest)
+        if self._settings.save_only_best and self._saved is not None and (score is None or score <= self._saved):
+            return
+        self._saved = score
+        self._save(step, self._model)
+
+
+def _new_model(settings: Train, space: ParameterSpace, seed: int, about: Mapping[str, Any]) -> GradiendModel:
+    first, second = settings.target_classes
+    config = GradiendConfig(
+        target_classes=(first, second),
+        source=settings.source,
+        target=settings.target,
+        latent_dim=settings.latent_dim,
+        activation_encoder=settings.activation_encoder,
+        activation_decoder=settings.activation_decoder,
+        bias_decoder=settings.bias_decoder,
+        supervised=_supervised(settings),
+        made_by=made_by(space, canonical(settings)) | {"seed": seed, **about},
+    )
+    return GradiendModel(space, config).initialise(seed)
+
+
+def _supervised(settings: Train) -> str | None:
+    if settings.supervised_encoder:
+        return "encoder"
+    return "decoder" if settings.supervised_decoder else None
+
+
+def _by_loss(settings: Train) -> bool:
+    return settings.convergent_metric == "loss" or settings.supervised_decoder
+
+
+def _evaluates(settings: Train) -> bool:
+    return settings.do_eval and settings.eval_strategy == "steps"
+
+
+def _keeps_best(settings: Train) -> bool:
+    return _evaluates(settings) and settings.save_strategy != "no"
+
+
+def _training_sample(settings: Train, rows: Rows) -> Sample | None:
+    if settings.supervised_decoder:
+        return None
+    return Sample.of(rows, np.arange(len(rows.table)), settings)
+
+
+def _finished(loop: _Loop, chosen: Point, sample: Sample | None, *, in_training: bool) -> Trained:
+    evaluation = chosen.evaluation or (sample.evaluate(loop.model) if sample else None)
+    _orient(loop.model, loop.settings, evaluation)
+    return Trained(
+        model=loop.model,
+        curves=loop.course.curves,
+        best_step=chosen.step,
+        training_score=loop.course.score(chosen),
+        loss=chosen.loss,
+        learning_rate=loop.rate,
+        steps=loop.steps,
+        judged=len(sample.positions) if sample else 0,
+        judged_in_training=in_training,
+        warnings=_warnings(loop.settings, loop.course, evaluation),
+    )
+
+
+def _orient(model: GradiendModel, settings: Train, evaluation: Evaluation | None) -> None:
+    """Normalise where that is set and possible, and note in the config what the saved weights are."""
+    if evaluation is None:
+        return
+    correlation = evaluation.correlation
+    normalised = settings.normalize_gradiend and model.config.supervised is None and _odd(settings)
+    if normalised:
+        normalise(model, evaluation)
+        correlation = None if correlation is None else abs(correlation)
+    model.config = dataclasses.replace(
+        model.config,
+        latent=evaluation.latent,
+        correlation=correlation,
+        normalized=normalised and correlation is not None,
+    )
+
+
+def _odd(settings: Train) -> bool:
+    return settings.activation_encoder in ODD_ACTIVATIONS
+
+
+def _warnings(settings: Train, course: Course, evaluation: Evaluation | None) -> list[str]:
+    found = []
+    if settings.normalize_gradiend and _supervised(settings) is None and not _odd(settings):
+        odd = ", ".join(sorted(ODD_ACTIVATIONS))
+        found.append(
+            f"normalize_gradiend: not done, activation_encoder '{settings.activation_encoder}' is not odd ({odd} are)"
+        )
+    if evaluation is not None and evaluation.correlation is None:
+        found.append("no correlation of encoded value and label: the encoder gives one value, or there is one label")
+    return found
+
+
+def _bar(steps: int, seed: int) -> "tqdm[Any]":
+    interval = 0.1 if sys.stderr.isatty() else 5.0
+    return tqdm(total=steps, desc=f"train seed {seed}", unit="step", mininterval=interval, file=sys.stderr)
+
+
+def _shown(loss: float, correlation: float | None) -> str:
+    return f"loss {loss:.3g}" + ("" if correlation is None else f", correlation {correlation:.3f}")

@@ -1,0 +1,67 @@
+"""Small stores of rows, and GRADIENDs over them, for the tests of the encoder evaluation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from gradiend.gradients.rows import StoredRows, source_of, writing_shard
+from gradiend.model import GradiendConfig, GradiendModel
+from gradiend.space import ParameterSpace
+
+CLASSES = ("female", "male")
+SOURCES = ("factual", "alternative", "diff")
+SCORES = {"correlation", "correlation_interval", "p_value", "balanced_accuracy", "baselines"}
+KEYS = SCORES | {"reason", "n", "classes"}
+
+
+def whole_space(embeddings: list[str] | None = None) -> ParameterSpace:
+    """34 entries of three parameters."""
+    shapes = {"embed.weight": (5, 2), "layer.weight": (4, 5), "layer.bias": (4,)}
+    return ParameterSpace.of({n: torch.empty(s) for n, s in shapes.items()}, {"embeddings": embeddings})
+
+
+def model_over(space: ParameterSpace, **config: Any) -> GradiendModel:
+    """An untrained GRADIEND, always with the same weights."""
+    return GradiendModel(space, GradiendConfig(CLASSES, **config)).initialise(1)
+
+
+def write_store(folder: Path, space: ParameterSpace, classes: Sequence[tuple[str, str]], seed: int = 0) -> StoredRows:
+    """Random rows, shifted by their class, in two shards; examples are numbered from 100."""
+    generator = torch.Generator().manual_seed(seed)
+    numbers = np.arange(len(classes))
+    speaks = torch.randn(2, space.input_dim, generator=generator)
+    names = ("factual", "alternative") if ("neutral", "neutral") not in classes else ("factual",)
+    for shard in (0, 1):
+        path = folder / f"shard-{shard}.safetensors"
+        with writing_shard(path, len(classes[shard::2]), names, space) as writer:
+            for i in range(shard, len(classes), 2):
+                for name, own in zip(names, classes[i], strict=False):
+                    row = torch.randn(space.input_dim, generator=generator)
+                    if own in CLASSES:
+                        row += speaks[CLASSES.index(own)]
+                    writer.write(name, i // 2, row)
+    table = {"shard": numbers % 2, "position": numbers // 2, "example_ids": [[100 + i] for i in numbers]}
+    table |= {"factual_class": [f for f, _ in classes], "alternative_class": [a for _, a in classes]}
+    pd.DataFrame(table).to_parquet(folder / "rows.parquet")
+    return StoredRows(folder, space)
+
+
+def both_ways(each: int, identity: int = 0) -> list[tuple[str, str]]:
+    """Factual and alternative class of `each` rows of both transitions, and of some identity rows."""
+    return [CLASSES, CLASSES[::-1]] * each + [("other", "other")] * identity
+
+
+def sources(rows: StoredRows, source: str) -> Tensor:
+    """The source gradients of all rows, one at a time, `[rows, input_dim]`."""
+    return torch.stack([source_of(*rows.pair(i), source) for i in range(len(rows.table))])
+
+
+def signs(rows: StoredRows, source: str) -> np.ndarray:
+    """The labels, row by row."""
+    column = rows.table["alternative_class" if source == "alternative" else "factual_class"]
+    return np.array([{"female": 1.0, "male": -1.0, "other": 0.0}[name] for name in column])
