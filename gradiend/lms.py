@@ -1,0 +1,152 @@
+"""LMS: the language-modelling score of a base model, and of its rewritten versions, on neutral text.
+
+Masked language models: top-1 accuracy at masked positions. 15 % of a text's real tokens (never special, never
+a target) are masked at a time; the positions are drawn once from a seed and are the same for every candidate.
+A text's patterns are disjoint, so no position is scored twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.slots import Batch, Slot, length_sorted_chunks
+from gradiend.errors import GradiendError
+
+MASKED_SHARE = 0.15
+STEP_TOKENS = 1_000
+MOST_TOKENS = 10_000
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """Of every scored token, in a fixed order: is the top prediction right, and its cross entropy, `[tokens]` each."""
+
+    correct: np.ndarray
+    cross_entropy: np.ndarray
+
+    def __add__(self, other: "TokenScores") -> "TokenScores":
+        return TokenScores(
+            np.concatenate([self.correct, other.correct]),
+            np.concatenate([self.cross_entropy, other.cross_entropy]),
+        )
+
+    @property
+    def lms(self) -> float:
+        """Top-1 accuracy."""
+        return float(self.correct.mean())
+
+    @property
+    def lms_se(self) -> float:
+        """Standard error of the accuracy."""
+        return _standard_error(self.correct)
+
+    def against(self, base: "TokenScores", ratio: float = 1.0) -> tuple[float, float]:
+        """Mean and standard error of the paired difference to `ratio` x base, over this score's tokens."""
+        difference = self.correct - ratio * base.correct[: len(self.correct)]
+        return float(difference.mean()), _standard_error(difference)
+
+
+class NeutralText:
+    """The masked positions of some texts, in steps of about `STEP_TOKENS` tokens up to `MOST_TOKENS`.
+
+    `table` lists them in the order in which they are scored: `text_id, pattern, position, token_id`.
+    """
+
+    def __init__(
+        self,
+        base: MaskedLM,
+        ids: Sequence[int],
+        texts: Sequence[str],
+        *,
+        skip: Sequence[Sequence[int]],
+        seed: int,
+        batch_size: int,
+    ) -> None:
+        slots = base.language_slots(texts, skip)
+        masked = _patterns(base, ids, slots, seed)
+        if not masked:
+            raise GradiendError("the neutral texts hold no token that could be scored: give longer texts")
+        steps = _steps(masked)
+        self._base = base
+        self._batches: list[list[Batch]] = []
+        lines = []
+        for step in steps:
+            chunks = length_sorted_chunks([slot for _, _, slot in step], batch_size)
+            self._batches.append([base.batch([step[i][2] for i in chunk]) for chunk in chunks])
+            lines += [step[i] for chunk in chunks for i in chunk]
+        self.table = _table(lines)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    @torch.no_grad()
+    def score(self, step: int) -> TokenScores:
+        """Score the tokens of one step with the base model as its weights are now."""
+        parts = []
+        for batch in self._batches[step]:
+            logits = self._base.logits(batch)
+            right = (logits.argmax(-1) == batch.target).double()
+            parts.append(
+                TokenScores(
+                    right.cpu().numpy(),
+                    F.cross_entropy(logits, batch.target, reduction="none").double().cpu().numpy(),
+                )
+            )
+        return sum(parts[1:], parts[0])
+
+
+def _patterns(base: MaskedLM, ids: Sequence[int], slots: Sequence[Slot], seed: int) -> list[tuple[int, int, Slot]]:
+    """(text id, pattern, masked text): pattern 0 of all texts, in a seeded order, then pattern 1, and so on."""
+    order = np.random.default_rng([seed, 6]).permutation(len(slots))
+    drawn = {i: np.random.default_rng([seed, 7, int(ids[i])]).permutation(len(slots[i].positions)) for i in order}
+    result: list[tuple[int, int, Slot]] = []
+    tokens = pattern = 0
+    open_texts = [i for i in order if len(drawn[i])]
+    while open_texts and tokens < MOST_TOKENS:
+        for i in open_texts:
+            count = max(1, round(MASKED_SHARE * len(drawn[i])))
+            chosen = np.sort(drawn[i][pattern * count : (pattern + 1) * count])
+            if len(chosen) == count and tokens < MOST_TOKENS:
+                result.append((int(ids[i]), pattern, base.masked_at(slots[i], chosen.tolist())))
+                tokens += count
+        pattern += 1
+        open_texts = [
+            i for i in open_texts if (pattern + 1) * max(1, round(MASKED_SHARE * len(drawn[i]))) <= len(drawn[i])
+        ]
+    return result
+
+
+def _steps(masked: list[tuple[int, int, Slot]]) -> list[list[tuple[int, int, Slot]]]:
+    """Consecutive groups of at least `STEP_TOKENS` tokens; what is left over joins the last."""
+    steps: list[list[tuple[int, int, Slot]]] = [[]]
+    tokens = 0
+    for item in masked:
+        if tokens >= STEP_TOKENS:
+            steps.append([])
+            tokens = 0
+        steps[-1].append(item)
+        tokens += len(item[2].positions)
+    if len(steps) > 1 and tokens < STEP_TOKENS:
+        rest = steps.pop()
+        steps[-1] += rest
+    return steps
+
+
+def _table(lines: list[tuple[int, int, Slot]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            (text_id, pattern, position, token)
+            for text_id, pattern, slot in lines
+            for position, token in zip(slot.positions, slot.targets, strict=True)
+        ],
+        columns=["text_id", "pattern", "position", "token_id"],
+    )
+
+
+def _standard_error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else float("inf")

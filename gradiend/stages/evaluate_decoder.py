@@ -1,0 +1,298 @@
+"""Base model and GRADIEND -> the grid of rewritten models, the choice among them, and the baselines beside it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from gradiend.backbones.loading import load_base_model
+from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.baselines import mean_difference_update
+from gradiend.caps import capped
+from gradiend.choice import Aim, Candidate, Measured, aims
+from gradiend.decoding import Chosen, Grid, SplitEvaluator, Update
+from gradiend.devices import AUTO
+from gradiend.files import write_json
+from gradiend.gradients.capture import Capture
+from gradiend.gradients.rows import Rows, StoredRows
+from gradiend.labels import strengthening_factor
+from gradiend.lms import STEP_TOKENS, NeutralText
+from gradiend.model import GradiendModel
+from gradiend.probabilities import ClassProbabilities, surface_forms
+from gradiend.rewriting import Rewriter
+from gradiend.settings import EvaluateDecoder
+from gradiend.space import ParameterSpace
+from gradiend.stages.command import main
+from gradiend.stages.live import split_rows
+from gradiend.tables import read_table, write_table
+
+
+def run(
+    *,
+    settings: EvaluateDecoder,
+    model: Path,
+    examples: Path,
+    neutral: Path,
+    space: Path,
+    train_rows: Path | None = None,
+    eval_batch_size: int = 32,
+    device: str = AUTO,
+    grid: Path,
+    positions: Path,
+    summary: Path,
+) -> str:
+    """Write grid.parquet, lms_positions.parquet and summary.json. Chosen on validation, reported on test too."""
+    gradiend = GradiendModel.from_pretrained(model)
+    table = read_table(examples)
+    if gradiend.config.supervised == "encoder":
+        return _write_nothing(settings, grid, positions, summary)
+    base = load_base_model(settings.base_model, device=device)
+    setup = _Setup(settings, base, gradiend, table, read_table(neutral), eval_batch_size)
+    own = setup.evaluate(gradiend.update, "GRADIEND")
+    rows = StoredRows(train_rows.parent, ParameterSpace.load(space)) if train_rows else setup.live_rows(space)
+    baseline = setup.evaluate(mean_difference_update(rows, gradiend), "mean difference", failing_too=False)
+    write_table(grid, setup.grid_table(own))
+    write_table(positions, setup.positions())
+    write_json(
+        summary,
+        {
+            **setup.outcome(own),
+            "base": setup.base(),
+            "baselines": {
+                "mean_difference": setup.outcome(baseline),
+                "without_embeddings": setup.without_embeddings(own, gradiend),
+            },
+            "neutral": setup.notes,
+            "lms_ratio": settings.lms_ratio,
+        },
+    )
+    return "evaluate_decoder: " + setup.sentence(own)
+
+
+class _Setup:
+    """What all decoders of a run are evaluated on, loaded once."""
+
+    def __init__(
+        self,
+        settings: EvaluateDecoder,
+        base: MaskedLM,
+        gradiend: GradiendModel,
+        examples: pd.DataFrame,
+        neutral: pd.DataFrame,
+        batch_size: int,
+    ) -> None:
+        self.settings, self.base_model, self.examples, self.batch_size = settings, base, examples, batch_size
+        self.rewriter = Rewriter(base.parameters(), gradiend.space)
+        self.forms = surface_forms(examples)
+        self.notes: list[str] = []
+        self.texts = {split: self._neutral(split, neutral) for split in ("validation", "test")}
+        self.splits = {split: self._evaluator(split) for split in ("validation", "test")}
+        self.measured_base = {split: evaluator.base() for split, evaluator in self.splits.items()}
+        self.aims = aims(settings.target_classes, settings.directions, self._factors(gradiend))
+
+    def evaluate(self, update: Update, name: str, *, failing_too: bool = True) -> "list[_Result]":
+        """Choose on validation for every aim, then measure what was chosen on test."""
+        settings = self.settings
+        factors = {factor for aim in self.aims for factor in aim.feature_factors}
+        with tqdm(total=len(factors) * len(settings.learning_rates), desc=name, unit="candidate", mininterval=5) as bar:
+            grid = Grid(
+                self.splits["validation"],
+                self.measured_base["validation"],
+                update,
+                lms_ratio=settings.lms_ratio,
+                failing_too=failing_too,
+                progress=bar.update,
+            )
+            chosen = [grid.choose(aim, settings.learning_rates) for aim in self.aims]
+        return [_Result(aim, grid, one, self._on_test(grid, one)) for aim, one in zip(self.aims, chosen, strict=True)]
+
+    def base(self) -> dict[str, dict[str, Any]]:
+        """The base model's numbers by split."""
+        return {split: _numbers(measured) for split, measured in self.measured_base.items()}
+
+    def outcome(self, results: "list[_Result]") -> dict[str, Any]:
+        """`{class: {direction: {learning_rate, feature_factor, validation, test, reason}}}`."""
+        content: dict[str, Any] = {}
+        for result in results:
+            chosen = result.chosen
+            content.setdefault(result.aim.target_class, {})[result.aim.direction] = {
+                "learning_rate": chosen.candidate.learning_rate if chosen.candidate else None,
+                "feature_factor": chosen.candidate.feature_factor if chosen.candidate else None,
+                "validation": _numbers(chosen.measured) if chosen.measured else None,
+                "test": _numbers(result.test) if result.test else None,
+                "reason": chosen.reason,
+            }
+        return content
+
+    def without_embeddings(self, results: "list[_Result]", gradiend: GradiendModel) -> dict[str, Any]:
+        """The chosen candidates once more, with the entries of the input and output embeddings left as they are."""
+        outside = gradiend.space.outside(gradiend.space.about.get("embeddings", ()))
+        content: dict[str, Any] = {}
+        for result in results:
+            candidate, numbers = result.chosen.candidate, None
+            if candidate is not None:
+                update = result.grid.update(candidate.feature_factor) * outside
+                numbers = {
+                    split: _numbers(evaluator.candidate(update, candidate.learning_rate, full=True))
+                    for split, evaluator in self.splits.items()
+                }
+            content.setdefault(result.aim.target_class, {})[result.aim.direction] = numbers
+        return content
+
+    def positions(self) -> pd.DataFrame:
+        """Every scored position of both splits, in the order in which they are scored."""
+        return pd.concat([text.table for text in self.texts.values()], ignore_index=True)
+
+    def grid_table(self, results: "list[_Result]") -> pd.DataFrame:
+        """One line per aim, candidate and split."""
+        lines = []
+        for result in results:
+            measured = [(c, "validation", m) for c, m in result.grid.of(result.aim)]
+            if result.chosen.candidate is not None and result.test is not None:
+                measured.append((result.chosen.candidate, "test", result.test))
+            lines += [_line(result.aim, candidate, split, numbers) for candidate, split, numbers in measured]
+        return pd.DataFrame(lines, columns=None if lines else GRID_COLUMNS)
+
+    def live_rows(self, space: Path) -> Rows:
+        """The training rows, where none are stored."""
+        assert self.settings.live is not None
+        capture = Capture(self.base_model, ParameterSpace.load(space))
+        return split_rows(self.settings.live, self.base_model, capture, self.examples, "train", self.batch_size)
+
+    def sentence(self, results: "list[_Result]") -> str:
+        """One line: what each choice does on test."""
+        parts = []
+        for result in results:
+            name = f"{result.aim.direction} {result.aim.target_class}".replace("balance balance", "balance")
+            if result.chosen.candidate is None or result.test is None:
+                parts.append(f"{name}: none ({result.chosen.reason})")
+                continue
+            base = self.measured_base["test"]
+            before, after = abs(result.aim.value(base)), abs(result.aim.value(result.test))
+            rate = result.chosen.candidate.learning_rate
+            parts.append(
+                f"{name}: learning rate {rate:.4g}, {before:.3f} -> {after:.3f}, LMS {base.lms:.3f} -> "
+                f"{result.test.lms:.3f} on test (n = {result.test.n})"
+            )
+        return "; ".join(parts)
+
+    def _on_test(self, grid: Grid, chosen: Chosen) -> Measured | None:
+        if chosen.candidate is None:
+            return None
+        update = grid.update(chosen.candidate.feature_factor)
+        return self.splits["test"].candidate(update, chosen.candidate.learning_rate, full=True)
+
+    def _evaluator(self, split: str) -> SplitEvaluator:
+        own = self.examples[self.examples["split"] == split]
+        if self.settings.max_examples is not None:
+            own = own.iloc[
+                capped(
+                    own.set_index("id")["factual_class"],
+                    self.settings.max_examples,
+                    balanced=True,
+                    seed=self.settings.seed,
+                )
+            ]
+        classes = self.settings.target_classes
+        probabilities = ClassProbabilities(self.base_model, own, self.forms, classes, self.batch_size)
+        return SplitEvaluator(self.rewriter, probabilities, self.texts[split], classes, self.settings.lms_ratio)
+
+    def _neutral(self, split: str, neutral: pd.DataFrame) -> NeutralText:
+        """The split's neutral texts; where there are none, its examples with the factual token filled in."""
+        own = neutral[neutral["split"] == split]
+        skip = sorted(
+            {i for own_forms in self.forms.values() for form in own_forms for i in self.base_model.target_ids(form)}
+        )
+        texts = own["text"]
+        if own.empty:
+            own = self.examples[self.examples["split"] == split]
+            placeholder = self.base_model.placeholder
+            texts = pd.Series(
+                [m.replace(placeholder, f) for m, f in zip(own["masked"], own["factual"], strict=True)], dtype=str
+            )
+            self.notes.append(f"{split}: no neutral texts; the LMS is that of the examples, their targets not scored")
+        order = capped(
+            texts.set_axis(own["id"]).astype(str), self.settings.max_neutral, balanced=False, seed=self.settings.seed
+        )
+        chosen = texts.iloc[order].tolist()
+        text = NeutralText(
+            self.base_model,
+            own["id"].iloc[order].tolist(),
+            chosen,
+            skip=[skip] * len(chosen),
+            seed=self.settings.seed,
+            batch_size=self.batch_size,
+        )
+        if len(text.table) < STEP_TOKENS:
+            self.notes.append(f"{split}: only {len(text.table)} tokens decide the LMS: give more neutral texts")
+        return text
+
+    def _factors(self, gradiend: GradiendModel) -> dict[str, float]:
+        """The feature factor that strengthens each target class."""
+        config, given = gradiend.config, self.settings.feature_factors or {}
+        flip = -1.0 if not config.normalized and config.supervised is None and (config.correlation or 0) < 0 else 1.0
+        return {
+            name: given.get(name, flip * strengthening_factor(i, config.source, config.target))
+            for i, name in enumerate(self.settings.target_classes)
+        }
+
+
+class _Result:
+    """One aim, the grid it chose from, its choice, and that choice on test."""
+
+    def __init__(self, aim: Aim, grid: Grid, chosen: Chosen, test: Measured | None) -> None:
+        self.aim, self.grid, self.chosen, self.test = aim, grid, chosen, test
+
+
+GRID_COLUMNS = [
+    "target_class", "direction", "feature_factor", "learning_rate", "refined", "split", "lms", "lms_se", "passes",
+]  # fmt: skip
+
+
+def _line(aim: Aim, candidate: Candidate, split: str, measured: Measured) -> dict[str, Any]:
+    return {
+        "target_class": aim.target_class,
+        "direction": aim.direction,
+        "feature_factor": candidate.feature_factor,
+        "learning_rate": candidate.learning_rate,
+        "refined": candidate.refined,
+        "split": split,
+        "passes": measured.passes,
+        **_numbers(measured),
+    }
+
+
+def _numbers(measured: Measured) -> dict[str, Any]:
+    return {
+        "lms": measured.lms,
+        "lms_se": measured.lms_se,
+        "lms_tokens": measured.tokens,
+        "lms_difference": measured.difference,
+        "lms_difference_se": measured.difference_se,
+        "cross_entropy": measured.cross_entropy,
+        "gap": measured.gap,
+        "n": measured.n,
+        **measured.probabilities,
+    }
+
+
+def _write_nothing(settings: EvaluateDecoder, grid: Path, positions: Path, summary: Path) -> str:
+    """Null everywhere, with the reason."""
+    reason = "supervised_encoder trains no decoder"
+    nothing = dict.fromkeys(("learning_rate", "feature_factor", "validation", "test")) | {"reason": reason}
+    classes = {name: {d: nothing for d in settings.directions if d != "balance"} for name in settings.target_classes}
+    balance = {"balance": {"balance": nothing}} if "balance" in settings.directions else {}
+    write_table(grid, pd.DataFrame(columns=GRID_COLUMNS))
+    write_table(positions, pd.DataFrame(columns=["text_id", "pattern", "position", "token_id"]))
+    write_json(
+        summary, {**classes, **balance, "base": None, "baselines": None, "neutral": [], "lms_ratio": settings.lms_ratio}
+    )
+    return f"evaluate_decoder: nothing to evaluate: {reason}"
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    sys.exit(main(run))

@@ -1,0 +1,68 @@
+"""Base model, GRADIEND and the choices -> rewritten models as plain Hugging Face model folders."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from gradiend import __version__
+from gradiend.backbones.loading import load_base_model
+from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.files import file_name, read_json, remove, replacing, write_json
+from gradiend.model import GradiendModel
+from gradiend.rewriting import Rewriter
+from gradiend.settings import RewriteModel
+from gradiend.stages.command import main
+
+WORDS = ("base", "baselines", "neutral", "lms_ratio")  # keys of the decoder's summary that are no classes
+
+
+def run(*, settings: RewriteModel, model: Path, decoder: Path, out: Path) -> str:
+    """Write `out` (summary.json) and, beside it, a folder for every choice that was made."""
+    gradiend = GradiendModel.from_pretrained(model)
+    choices = {name: own for name, own in read_json(decoder).items() if name not in WORDS}
+    for folder in out.parent.iterdir() if out.parent.exists() else ():
+        remove(folder)  # what an earlier run chose
+    chosen = any(choice["learning_rate"] is not None for own in choices.values() for choice in own.values())
+    base = load_base_model(settings.base_model) if chosen else None
+    summary: dict[str, dict[str, Any]] = {}
+    for name, own in choices.items():
+        for direction, choice in own.items():
+            folder = _folder(name, direction)
+            written = base is not None and choice["learning_rate"] is not None
+            if base is not None and written:
+                _write(base, gradiend, choice, out.parent / folder)
+            summary.setdefault(name, {})[direction] = {
+                "folder": str(folder) if written else None,
+                "learning_rate": choice["learning_rate"],
+                "feature_factor": choice["feature_factor"],
+                "reason": choice["reason"],
+            }
+    write_json(out, summary)
+    folders = [str(c["folder"]) for own in summary.values() for c in own.values() if c["folder"]]
+    return f"rewrite_model: {len(folders)} written: {', '.join(folders)}" if folders else "rewrite_model: none chosen"
+
+
+def _folder(name: str, direction: str) -> Path:
+    if direction == "balance":
+        return Path("balance")
+    return Path(file_name(name)) if direction == "strengthen" else Path(direction, file_name(name))
+
+
+def _write(base: MaskedLM, gradiend: GradiendModel, choice: dict[str, Any], folder: Path) -> None:
+    rewriter = Rewriter(base.parameters(), gradiend.space)
+    with replacing(folder) as temporary:
+        with rewriter.rewritten(gradiend.update(choice["feature_factor"]), choice["learning_rate"]):
+            base.save_pretrained(temporary)
+        write_json(
+            temporary / "gradiend.json",
+            {
+                "version": __version__,
+                "learning_rate": choice["learning_rate"],
+                "feature_factor": choice["feature_factor"],
+                "made_by": gradiend.config.made_by,
+            },
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))
