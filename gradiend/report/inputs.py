@@ -1,0 +1,120 @@
+"""What a report is made of: the result files of one run, read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gradiend.report.numbers import known
+from gradiend.settings import STAGES
+from gradiend.space import ParameterSpace
+
+Json = Mapping[str, Any]
+FIRST_STAGES = ("build_demo_data", "build_demo_model", "check_demo_model")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The contents of the files of a finished run; trainings and evaluations are sorted by seed.
+
+    `benchmarks` has `job, seconds, memory` (MiB), missing values where nothing was measured.
+    """
+
+    target_classes: Sequence[str]
+    trainings: Sequence[Json]
+    evaluations: Sequence[Json]
+    seed_report: Json
+    data_summary: Json
+    metrics: Json
+    encodings: pd.DataFrame
+    grid: pd.DataFrame
+    decoder: Json
+    rewritten: Json
+    space: ParameterSpace
+    model_config: Json
+    benchmarks: pd.DataFrame
+
+    @cached_property
+    def selected(self) -> int:
+        """The selected seed."""
+        return int(self.seed_report["best_seed"])
+
+    @cached_property
+    def by_loss(self) -> bool:
+        """Whether seeds are judged by their loss instead of their correlation."""
+        return bool(self.seed_report["convergence_metric"] == "loss")
+
+    @cached_property
+    def condition(self) -> str:
+        """When a seed converges, in words."""
+        sign = "≤" if self.by_loss else "≥"
+        return f"{self.seed_report['convergence_metric']} {sign} {self.seed_report['threshold']:g}"
+
+    @cached_property
+    def sign(self) -> float:
+        """-1 where a GRADIEND that was not normalised encodes the first target class to -1, else 1."""
+        config = self.model_config
+        unsigned = not config["normalized"] and config["supervised"] is None
+        return -1.0 if unsigned and (config["correlation"] or 0) < 0 else 1.0
+
+    @cached_property
+    def training(self) -> Json:
+        """The training of the selected seed."""
+        return next(training for training in self.trainings if training["seed"] == self.selected)
+
+    @cached_property
+    def lms_ratio(self) -> float | None:
+        """The share of the base model's LMS that a candidate must keep, where the decoder evaluation says it."""
+        return known(self.decoder.get("lms_ratio"))
+
+    @cached_property
+    def entries(self) -> int:
+        """Number of entries of the selected parameters, kept or not."""
+        return sum(size for _, size in entry_counts(self.space).values())
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """The target classes, then all others of the data, sorted."""
+        there = {name for split in self.data_summary["examples"].values() for name in split}
+        return [*self.target_classes, *sorted(there - set(self.target_classes))]
+
+
+def entry_counts(space: ParameterSpace) -> dict[str, tuple[int, int]]:
+    """Parameter -> (number of kept entries, number of entries)."""
+    everything = ParameterSpace(space.shapes, dict.fromkeys(space.shapes)).sizes
+    return {name: (kept, everything[name]) for name, kept in space.sizes.items()}
+
+
+def read_benchmarks(folder: Path | None) -> pd.DataFrame:
+    """`job, seconds, memory` of Snakemake's benchmark files, in the order of the pipeline, without the report's own.
+
+    A file that is not there, or not complete, is left out: benchmarks say what a run cost, and nothing else
+    depends on them.
+    """
+    files = sorted(folder.glob("**/*.tsv")) if folder is not None and folder.is_dir() else []
+    found = [_benchmark(path) for path in files if path.stem != "report"]
+    table = pd.DataFrame([one for one in found if one is not None], columns=["job", "seconds", "memory"])
+    return table.iloc[table["job"].map(_place).argsort(kind="stable")].reset_index(drop=True)
+
+
+def _benchmark(path: Path) -> tuple[str, float, float] | None:
+    """Of repeated measurements the last."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = lines[0].split("\t") if lines else []
+    if len(lines) < 2 or not {"s", "max_rss"} <= set(header):
+        return None
+    values = dict(zip(header, lines[-1].split("\t"), strict=False))
+    return path.stem, _measured(values.get("s")), _measured(values.get("max_rss"))
+
+
+def _measured(text: str | None) -> float:
+    """Snakemake writes "-" or "NA" for what it could not measure."""
+    return float(pd.to_numeric(text, errors="coerce")) if text is not None else float("nan")
+
+
+def _place(job: str) -> int:
+    order = [*FIRST_STAGES, *STAGES]
+    return next((place for place, stage in enumerate(order) if job.startswith(stage)), len(order))
