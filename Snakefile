@@ -1,0 +1,31 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# A file given by --configfile stands alone: it inherits nothing from the default experiment.
+if not workflow.config_settings.configfiles:
+
+    configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/demo.smk"
+include: "workflow/rules/examples.smk"
+include: "workflow/rules/pruning.smk"
+include: "workflow/rules/gradients.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/encoding.smk"
+include: "workflow/rules/selection.smk"
+include: "workflow/rules/decoding.smk"
+include: "workflow/rules/rewriting.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        of_all_runs(f"{ROOT}/report.html"),

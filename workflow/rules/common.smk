@@ -1,0 +1,269 @@
+# Runs, paths, settings and input functions. The rules hold no logic, and the package knows no paths.
+
+import shlex
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
+sys.path.insert(0, str(workflow.basedir))
+
+from gradiend.code import code_digest
+from gradiend.config import load_runs
+from gradiend.errors import GradiendError
+from gradiend.examples.files import data_files
+from gradiend.files import digest_files, folder_files, read_json
+from gradiend.resolution import stage_settings
+from gradiend.selection import has_converged, next_seeds, seed_values
+from gradiend.settings import canonical
+
+
+def load():
+    names = [Path(name).name for name in workflow.configfiles] or ["--config"]
+    return user_error(load_runs, config, ", ".join(names))
+
+
+def user_error(function, *arguments, **keywords):
+    """A mistake in the user's input ends the planning with its one line."""
+    try:
+        return function(*arguments, **keywords)
+    except GradiendError as error:
+        raise WorkflowError(str(error))
+
+
+RUNS = load()
+FIRST = next(iter(RUNS.values()))
+MANY = "" not in RUNS
+if any(run.shards > 1 for run in RUNS.values()):
+    raise WorkflowError(
+        f"shards: {max(run.shards for run in RUNS.values())} is wrong: the gradient stage is one job, use 1"
+    )
+OUT = FIRST.experiment_dir.rstrip("/")
+ROOT = f"{OUT}/{{run}}" if MANY else OUT
+KEEP_SEEDS = any(run.training_arguments.keep_seed_runs for run in RUNS.values())
+DIGESTS = Path(".snakemake/gradiend-digests.json")
+
+# A job runs the very code whose digest is in its params, with the python that runs Snakemake or, with --sdm conda,
+# that of its environment.
+# Threads that wait must not spin: jobs share the cores, and spinning costs several times the time.
+ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(workflow.basedir)), "OMP_WAIT_POLICY": "passive"}
+if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+    ENVIRONMENT["PATH"] = shlex.quote(str(Path(sys.executable).parent)) + ":$PATH"
+shell.prefix("".join(f"export {name}={value}; " for name, value in ENVIRONMENT.items()))
+
+
+def folder(setting, name):
+    """A folder that the argument guide lets the user move."""
+    moved = getattr(FIRST.training_arguments, setting)
+    if any(getattr(run.training_arguments, setting) != moved for run in RUNS.values()):
+        raise WorkflowError(f"{setting}: must be the same for all runs; every run gets a folder of its own in it")
+    if moved is None:
+        return f"{ROOT}/{name}"
+    return f"{moved.rstrip('/')}/{{run}}" if MANY else moved.rstrip("/")
+
+
+MODEL = folder("output_dir", "model")
+SEEDS = folder("seed_runs_dir", "seeds")
+SEED = f"{SEEDS}/seed_{{seed}}"
+DEMO = f"{OUT}/demo"
+DEMO_MODEL = [
+    f"{DEMO}/model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+]
+GRADIEND = ("model.safetensors", "space.safetensors", "config.json", "training.json")
+SPLITS = ("train", "validation", "test", "neutral")
+
+
+wildcard_constraints:
+    run="|".join(RUNS) if MANY else "[^/]+",
+    seed=r"\d+",
+
+
+def gradiend_files(folder):
+    """What a GRADIEND's folder holds."""
+    return [f"{folder}/{name}" for name in GRADIEND]
+
+
+def folder_of_input(name):
+    """The folder of a group of input files, for stages that take folders."""
+
+    def folder(wildcards, input):
+        return str(Path(getattr(input, name)[0]).parent)
+
+    return folder
+
+
+def folder_of_output(name, above=0):
+    """The folder of a group of output files, or one `above` it."""
+
+    def folder(wildcards, output):
+        return str(Path(getattr(output, name)[0]).parents[above])
+
+    return folder
+
+
+def run_of(wildcards):
+    return wildcards.get("run", "")
+
+
+def of_all_runs(pattern):
+    return expand(pattern, run=list(RUNS)) if MANY else pattern
+
+
+def seed_paths(pattern, wildcards, seeds):
+    return expand(pattern, seed=seeds, **({"run": run_of(wildcards)} if MANY else {}))
+
+
+@cache
+def resolved(run):
+    """A run's config with the demo's names replaced by the files that its rules make."""
+    config = RUNS[run]
+    data, model = config.data, config.model
+    data = replace(data, source=f"{DEMO}/examples.csv") if data.source == "demo" else data
+    data = replace(data, neutral=f"{DEMO}/neutral.csv") if data.neutral == "demo" else data
+    model = replace(model, name=f"{DEMO}/model") if model.name == "demo" else model
+    return replace(config, data=data, model=model)
+
+
+@cache
+def external_data(run):
+    """Data files that no rule makes."""
+    data = RUNS[run].data
+    return user_error(data_files, data.source) + user_error(data_files, data.neutral)
+
+
+@cache
+def external_model(run):
+    """Files of a base model folder that no rule makes."""
+    name = RUNS[run].model.name
+    local = Path(name)
+    if name == "demo":
+        return []
+    if not local.is_dir() and (local.is_absolute() or name[0] in ".~" or name.count("/") > 1):
+        raise WorkflowError(f"model: '{name}': no such folder, and not a Hugging Face id (name or owner/name)")
+    return folder_files(local) if local.is_dir() else []
+
+
+# While the workflow is read: an error in an input function goes unseen where the output exists already.
+for run_id in RUNS:
+    external_data(run_id)
+    external_model(run_id)
+
+
+@cache
+def settings_of(stage, run):
+    digests = {
+        "data_digest": digest_files(external_data(run), DIGESTS) if stage == "prepare_data" else "",
+        "model_digest": digest_files(external_model(run), DIGESTS),
+    }
+    return canonical(user_error(stage_settings, stage, resolved(run), **digests))
+
+
+def settings(stage):
+    """The one canonical JSON of a stage's settings; a function of `wildcards` only, or Snakemake forgets it."""
+
+    def params(wildcards):
+        return settings_of(stage, run_of(wildcards))
+
+    return params
+
+
+def data_of(wildcards):
+    """External files are compared by content: their digest is in the settings, their time stamps do not count."""
+    data = RUNS[run_of(wildcards)].data
+    made = [f"{DEMO}/examples.csv"] * (data.source == "demo") + [f"{DEMO}/neutral.csv"] * (data.neutral == "demo")
+    return [ancient(str(file)) for file in external_data(run_of(wildcards))] + made
+
+
+def base_model_of(wildcards):
+    if RUNS[run_of(wildcards)].model.name == "demo":
+        return [*DEMO_MODEL, f"{DEMO}/accuracy.json"]
+    return [ancient(str(file)) for file in external_model(run_of(wildcards))]
+
+
+def cached(run):
+    return RUNS[run].training_arguments.use_cached_gradients
+
+
+def rows(split):
+    """The stored rows of a split, or nothing where rows are computed as they are needed."""
+
+    def files(wildcards):
+        return f"{ROOT}/gradients/{split}/rows.parquet" if cached(run_of(wildcards)) else []
+
+    return files
+
+
+def stored(*splits):
+    """All files of the stores; and what live rows are computed from, where nothing is stored."""
+
+    def files(wildcards):
+        if cached(run_of(wildcards)):
+            return [f"{ROOT}/gradients/{split}/shard-0.safetensors" for split in splits]
+        return base_model_of(wildcards)
+
+    return files
+
+
+def importance_of(wildcards):
+    pruned = RUNS[run_of(wildcards)].training_arguments.pre_prune_config is not None
+    return f"{ROOT}/pruning/importance.safetensors" if pruned else []
+
+
+def whole_model_of(wildcards):
+    return [] if importance_of(wildcards) else base_model_of(wildcards)
+
+
+def eval_batch_size(wildcards):
+    """A resource and not a parameter: no number depends on it, so it must make nothing stale."""
+    return RUNS[run_of(wildcards)].training_arguments.eval_batch_size
+
+
+def device(part):
+    """Likewise: where something is computed, as the user says or "auto"."""
+
+    def of_run(wildcards):
+        arguments = RUNS[run_of(wildcards)].training_arguments
+        return getattr(arguments, f"device_{part}") or arguments.device or "auto"
+
+    return of_run
+
+
+def walk_seeds(wildcards):
+    """(seeds certainly needed, open checkpoint or None); a stale or running evaluation is open."""
+    arguments = RUNS[run_of(wildcards)].training_arguments
+    seeds = seed_values(arguments.seed, arguments.max_seeds)
+    converged = {}
+    while wave := next_seeds(converged, seeds, arguments.min_convergent_seeds):
+        for seed in wave:
+            try:
+                evaluation = checkpoints.evaluate_encoder.get(**dict(wildcards.items()), seed=seed).output[0]
+            except IncompleteCheckpointException as open_checkpoint:
+                return [*converged, *wave[wave.index(seed) :]], open_checkpoint
+            converged[seed] = has_converged(
+                read_json(Path(evaluation)), arguments.convergent_metric, arguments.convergent_score_threshold
+            )
+    return [*converged], None
+
+
+def per_seed(*patterns):
+    """A file of every seed that is certainly needed; a wave at once, hence in parallel."""
+
+    def files(wildcards):
+        return [file for pattern in patterns for file in seed_paths(pattern, wildcards, walk_seeds(wildcards)[0])]
+
+    return files
+
+
+def open_evaluation(wildcards):
+    """Raise only if the evaluation's file exists: then Snakemake resolves the next wave while it plans.
+
+    Without the file the job must carry no checkpoint target, or Snakemake checks no rerun trigger for it. It is
+    planned anew anyway, for it depends on the evaluations.
+    """
+    _, open_checkpoint = walk_seeds(wildcards)
+    if open_checkpoint is not None and Path(open_checkpoint.targetfile).exists():
+        raise open_checkpoint
+    return []

@@ -1,0 +1,59 @@
+# The demo: a corpus and a small BERT that really learns it. Folder: demo/.
+
+
+rule build_demo_data:
+    output:
+        texts=f"{DEMO}/texts.txt",
+        examples=f"{DEMO}/examples.csv",
+        neutral=f"{DEMO}/neutral.csv",
+    log:
+        f"{OUT}/logs/build_demo_data.log",
+    benchmark:
+        f"{OUT}/benchmarks/build_demo_data.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    params:
+        code=code_digest("build_demo_data"),
+    shell:
+        "python -m gradiend.stages.build_demo_data --texts {output.texts:q}"
+        " --examples {output.examples:q} --neutral {output.neutral:q} 2> {log:q}"
+
+
+rule build_demo_model:
+    input:
+        rules.build_demo_data.output.texts,
+    output:
+        model=DEMO_MODEL,
+    log:
+        f"{OUT}/logs/build_demo_model.log",
+    benchmark:
+        f"{OUT}/benchmarks/build_demo_model.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    threads: 4
+    params:
+        code=code_digest("build_demo_model"),
+        out=folder_of_output("model"),
+    shell:
+        "python -m gradiend.stages.build_demo_model --texts {input:q} --out {params.out:q} 2> {log:q}"
+
+
+# Measures how often the model fills the held-out slots rightly, and fails below 95 %.
+rule check_demo_model:
+    input:
+        model=rules.build_demo_model.output.model,
+        examples=rules.build_demo_data.output.examples,
+    output:
+        f"{DEMO}/accuracy.json",
+    log:
+        f"{OUT}/logs/check_demo_model.log",
+    benchmark:
+        f"{OUT}/benchmarks/check_demo_model.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    params:
+        code=code_digest("check_demo_model"),
+        model=folder_of_input("model"),
+    shell:
+        "python -m gradiend.stages.check_demo_model --model {params.model:q}"
+        " --examples {input.examples:q} --out {output:q} 2> {log:q}"

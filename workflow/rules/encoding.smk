@@ -1,0 +1,70 @@
+# GRADIEND and rows -> the encoder's score: of each seed on validation, of the selected one on all splits.
+# Folders: seeds/seed_{seed}/evaluation.json, encoder/.
+
+
+# A checkpoint, because how many more seeds are needed depends on it. It holds the metric, never the verdict.
+checkpoint evaluate_encoder:
+    input:
+        stored("train", "validation"),
+        model=rules.train.output.model,
+        training=rules.train.output.training,
+        examples=rules.prepare_data.output.examples,
+        space=rules.pre_prune.output,
+        train_rows=rows("train"),
+        validation_rows=rows("validation"),
+    output:
+        f"{SEED}/evaluation.json",
+    log:
+        f"{ROOT}/logs/evaluate_encoder-{{seed}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/evaluate_encoder-{{seed}}.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    resources:
+        eval_batch_size=eval_batch_size,
+        device=device("base_model"),
+    params:
+        settings=settings("evaluate_encoder"),
+        code=code_digest("evaluate_encoder"),
+        model=folder_of_input("model"),
+    shell:
+        "python -m gradiend.stages.evaluate_encoder --settings {params.settings:q} --seed {wildcards.seed}"
+        " --model {params.model:q} --training {input.training:q} --space {input.space:q}"
+        " --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
+        " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
+
+
+rule evaluate_test:
+    input:
+        stored(*SPLITS),
+        model=rules.post_prune.output.model,
+        examples=rules.prepare_data.output.examples,
+        neutral=rules.prepare_data.output.neutral,
+        space=rules.pre_prune.output,
+        train_rows=rows("train"),
+        validation_rows=rows("validation"),
+        test_rows=rows("test"),
+        neutral_rows=rows("neutral"),
+    output:
+        metrics=f"{ROOT}/encoder/metrics.json",
+        encodings=f"{ROOT}/encoder/encodings.parquet",
+    log:
+        f"{ROOT}/logs/evaluate_test.log",
+    benchmark:
+        f"{ROOT}/benchmarks/evaluate_test.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    resources:
+        eval_batch_size=eval_batch_size,
+        device=device("base_model"),
+    params:
+        settings=settings("evaluate_test"),
+        code=code_digest("evaluate_test"),
+        model=folder_of_input("model"),
+    shell:
+        "python -m gradiend.stages.evaluate_test --settings {params.settings:q} --model {params.model:q}"
+        " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
+        " --test-rows {input.test_rows:q} --neutral-rows {input.neutral_rows:q}"
+        " --examples {input.examples:q} --neutral {input.neutral:q}"
+        " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --metrics {output.metrics:q} --encodings {output.encodings:q} 2> {log:q}"

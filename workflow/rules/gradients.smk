@@ -1,0 +1,30 @@
+# Base model, examples and kept space -> stored rows of all splits. Folder: gradients/.
+
+
+rule cache_gradients:
+    input:
+        base_model_of,
+        examples=rules.prepare_data.output.examples,
+        neutral=rules.prepare_data.output.neutral,
+        space=rules.pre_prune.output,
+    output:
+        [f"{ROOT}/gradients/{split}/shard-0.safetensors" for split in SPLITS],
+        rows=[f"{ROOT}/gradients/{split}/rows.parquet" for split in SPLITS],
+    log:
+        f"{ROOT}/logs/cache_gradients.log",
+    benchmark:
+        f"{ROOT}/benchmarks/cache_gradients.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    threads: 4
+    resources:
+        eval_batch_size=eval_batch_size,
+        device=device("base_model"),
+    params:
+        settings=settings("cache_gradients"),
+        code=code_digest("cache_gradients"),
+        out=folder_of_output("rows", 1),
+    shell:
+        "python -m gradiend.stages.cache_gradients --settings {params.settings:q}"
+        " --examples {input.examples:q} --neutral {input.neutral:q} --space {input.space:q}"
+        " --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {params.out:q} 2> {log:q}"

@@ -1,0 +1,67 @@
+# Gradients of a few examples -> importance -> the kept space; trained weights -> fewer entries. Folder: pruning/.
+
+
+rule cache_importance:
+    input:
+        base_model_of,
+        examples=rules.prepare_data.output.examples,
+    output:
+        f"{ROOT}/pruning/importance.safetensors",
+    log:
+        f"{ROOT}/logs/cache_importance.log",
+    benchmark:
+        f"{ROOT}/benchmarks/cache_importance.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    threads: 4
+    resources:
+        eval_batch_size=eval_batch_size,
+        device=device("base_model"),
+    params:
+        settings=settings("cache_importance"),
+        code=code_digest("cache_importance"),
+    shell:
+        "python -m gradiend.stages.cache_importance --settings {params.settings:q}"
+        " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
+
+
+# Without pre_prune_config there is no importance: the space is all selected parameters of the base model.
+rule pre_prune:
+    input:
+        whole_model_of,
+        importance=importance_of,
+    output:
+        f"{ROOT}/pruning/space.safetensors",
+    log:
+        f"{ROOT}/logs/pre_prune.log",
+    benchmark:
+        f"{ROOT}/benchmarks/pre_prune.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    params:
+        settings=settings("pre_prune"),
+        code=code_digest("pre_prune"),
+    shell:
+        "python -m gradiend.stages.pre_prune --settings {params.settings:q}"
+        " --importance {input.importance:q} --out {output:q} 2> {log:q}"
+
+
+rule post_prune:
+    input:
+        best=gradiend_files(f"{ROOT}/seeds/best"),
+    output:
+        model=gradiend_files(MODEL),
+    log:
+        f"{ROOT}/logs/post_prune.log",
+    benchmark:
+        f"{ROOT}/benchmarks/post_prune.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    params:
+        settings=settings("post_prune"),
+        code=code_digest("post_prune"),
+        best=folder_of_input("best"),
+        out=folder_of_output("model"),
+    shell:
+        "python -m gradiend.stages.post_prune --settings {params.settings:q}"
+        " --best {params.best:q} --out {params.out:q} 2> {log:q}"

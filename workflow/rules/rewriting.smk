@@ -1,0 +1,23 @@
+# Base model, GRADIEND and the choices -> rewritten model folders. Folder: rewritten/.
+
+
+rule rewrite_model:
+    input:
+        base_model_of,
+        model=rules.post_prune.output.model,
+        decoder=rules.evaluate_decoder.output.summary,
+    output:
+        f"{ROOT}/rewritten/summary.json",
+    log:
+        f"{ROOT}/logs/rewrite_model.log",
+    benchmark:
+        f"{ROOT}/benchmarks/rewrite_model.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    params:
+        settings=settings("rewrite_model"),
+        code=code_digest("rewrite_model"),
+        model=folder_of_input("model"),
+    shell:
+        "python -m gradiend.stages.rewrite_model --settings {params.settings:q} --model {params.model:q}"
+        " --decoder {input.decoder:q} --out {output:q} 2> {log:q}"

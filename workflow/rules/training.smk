@@ -1,0 +1,34 @@
+# Rows -> one trained GRADIEND per seed. Folder: seeds/seed_{seed}/ (the argument guide fixes the name).
+
+
+rule train:
+    input:
+        stored("train", "validation"),
+        examples=rules.prepare_data.output.examples,
+        space=rules.pre_prune.output,
+        train_rows=rows("train"),
+        validation_rows=rows("validation"),
+    output:
+        training=f"{SEED}/training.json",
+        model=[file if KEEP_SEEDS else temp(file) for file in gradiend_files(f"{SEED}/model")],
+    log:
+        f"{ROOT}/logs/train-{{seed}}.log",
+    benchmark:
+        f"{ROOT}/benchmarks/train-{{seed}}.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    resources:
+        eval_batch_size=eval_batch_size,
+        device=device("base_model"),
+        device_encoder=device("encoder"),
+        device_decoder=device("decoder"),
+    params:
+        settings=settings("train"),
+        code=code_digest("train"),
+        out=folder_of_output("model"),
+    shell:
+        "python -m gradiend.stages.train --settings {params.settings:q} --seed {wildcards.seed}"
+        " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
+        " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
+        " --out {params.out:q} --training {output.training:q} 2> {log:q}"
