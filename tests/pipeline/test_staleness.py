@@ -115,7 +115,7 @@ def test_changed_content_makes_stale_whatever_its_time_stamp(
 MODULES = [
     ("lms.py", {"evaluate_decoder"}),
     ("training.py", {"train"}),
-    ("scores.py", {"evaluate_encoder", "evaluate_test"}),
+    ("scores.py", {"train", "evaluate_encoder", "evaluate_test"}),
     ("selection.py", {"select_seed"}),
     ("plots.py", {"report"}),
     ("examples/batches.py", {"prepare_data"}),
@@ -125,33 +125,30 @@ MODULES = [
 ]
 
 
-class TestCode:
-    """The package's code counts by stage. One experiment on a copy of the workflow serves all tests."""
+@pytest.fixture(scope="module")
+def copied(finished: Experiment) -> Experiment:
+    """The finished experiment, run by a copy of the workflow that a test may change."""
+    folder = finished.folder / "workflow-copy"
+    folder.mkdir(exist_ok=True)
+    experiment = Experiment(finished.folder, copy_of_workflow(folder))
+    assert experiment.planned() == Counter()  # equal code in another place is the same code
+    return experiment
 
-    @pytest.fixture(scope="class")
-    def copied(self, finished: Experiment) -> Experiment:
-        folder = finished.folder / "workflow-copy"
-        folder.mkdir(exist_ok=True)
-        experiment = Experiment(finished.folder, copy_of_workflow(folder))
-        assert experiment.planned() == Counter()  # equal code in another place is the same code
-        return experiment
 
-    @pytest.mark.parametrize(("module", "users"), MODULES)
-    def test_a_changed_module_makes_stale_the_stages_that_use_it(
-        self, copied: Experiment, module: str, users: set[str]
-    ) -> None:
-        path = copied.snakefile.parent / "gradiend" / module
-        before = path.read_text()
-        try:
-            path.write_text(before + "\n\n# a comment makes nothing stale\n")
-            assert copied.planned() == Counter()
-            path.write_text(before + "\n\nADDED = 1\n")
-            first = min(STAGES.index(user) for user in users)
-            stale = copied.planned()
-        finally:
-            path.write_text(before)
-        assert users <= set(stale)
-        assert not set(stale) & set(STAGES[:first])
+@pytest.mark.parametrize(("module", "users"), MODULES)
+def test_a_changed_module_makes_stale_the_stages_that_use_it(copied: Experiment, module: str, users: set[str]) -> None:
+    path = copied.snakefile.parent / "gradiend" / module
+    before = path.read_text()
+    try:
+        path.write_text(before + "\n\n# a comment makes nothing stale\n")
+        assert copied.planned() == Counter()
+        path.write_text(before + "\n\nADDED = 1\n")
+        first = min(STAGES.index(user) for user in users)
+        stale = copied.planned()
+    finally:
+        path.write_text(before)
+    assert users <= set(stale)
+    assert not set(stale) & set(STAGES[:first])
 
 
 def test_a_run_after_a_change_leaves_nothing_stale(tmp_path: Path) -> None:
