@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-CORES ?= $(shell nproc 2>/dev/null || echo 2)
+CORES ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 BIN := $(VENV)/bin
 
 .PHONY: run test test-slow test-all check format lock clean
