@@ -64,16 +64,6 @@ def aims(target_classes: Sequence[str], directions: Sequence[str], factors: dict
     return found
 
 
-def best(aim: Aim, candidates: Sequence[tuple[Candidate, Measured]], base: Measured) -> Candidate | None:
-    """The passing candidate with the highest value above the base model's; ties to the smaller learning rate."""
-    better = [
-        (aim.value(measured), -candidate.learning_rate, -candidate.feature_factor, candidate)
-        for candidate, measured in candidates
-        if measured.passes and measured.probabilities and aim.value(measured) > aim.value(base)
-    ]
-    return max(better, key=lambda item: item[:3])[3] if better else None
-
-
 def reason(aim: Aim, candidates: Sequence[tuple[Candidate, Measured]], base: Measured, ratio: float) -> str:
     """Why nothing was chosen, naming the nearest miss."""
     if any(measured.passes for _, measured in candidates):
@@ -92,17 +82,14 @@ def reason(aim: Aim, candidates: Sequence[tuple[Candidate, Measured]], base: Mea
     )
 
 
-def boundary(chosen: Candidate, candidates: Sequence[tuple[Candidate, Measured]]) -> float | None:
-    """The failing learning rate next above the chosen one, if that is where the boundary lies, else None."""
+def neighbour(chosen: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
+    """The candidate with the same feature factor and the next larger learning rate."""
     larger = [
-        (candidate.learning_rate, measured.passes)
-        for candidate, measured in candidates
+        candidate
+        for candidate in candidates
         if candidate.feature_factor == chosen.feature_factor and candidate.learning_rate > chosen.learning_rate
     ]
-    if not larger:
-        return None
-    rate, passes = min(larger)
-    return None if passes else rate
+    return min(larger, key=lambda candidate: candidate.learning_rate, default=None)
 
 
 def between(low: float, high: float) -> float:

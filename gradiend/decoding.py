@@ -1,12 +1,13 @@
 """Decoder evaluation: what rewriting the base model with each candidate does, and which one is chosen."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
-from gradiend.choice import Aim, Candidate, Measured, best, between, boundary, reason
+from gradiend.choice import Aim, Candidate, Measured, between, neighbour, reason
 from gradiend.lms import NeutralText, TokenScores
 from gradiend.probabilities import ClassProbabilities
 from gradiend.rewriting import Rewriter
@@ -26,43 +27,27 @@ class SplitEvaluator:
         target_classes: Sequence[str],
         lms_ratio: float,
     ) -> None:
-        self._rewriter, self._examples, self._neutral = rewriter, examples, neutral
+        self.rewriter, self.examples, self.neutral, self._ratio = rewriter, examples, neutral, lms_ratio
         self._columns = [examples.classes.index(name) for name in target_classes]
-        self._ratio = lms_ratio
-        self._base = [neutral.score(step) for step in range(len(neutral))]
-        self._base_scores = sum(self._base[1:], self._base[0])
+        steps = [neutral.score(step) for step in range(len(neutral))]
+        self._base_scores = sum(steps[1:], steps[0])
+        self.base = self.measured(self._base_scores, examples.measure())
 
-    def base(self) -> Measured:
-        """The base model itself, on all tokens."""
-        return self._measured(self._base_scores, self._examples.measure(), complete=True)
+    def trial(self, update: Tensor, learning_rate: float) -> "Trial":
+        """A candidate of which nothing is measured yet."""
+        return Trial(self, update, learning_rate)
 
-    def candidate(
-        self, update: Tensor, learning_rate: float, *, full: bool = False, failing_too: bool = True
-    ) -> Measured:
-        """One candidate; `full` scores all tokens, else only as many as its verdict needs.
-
-        Without `failing_too` the probabilities of a candidate that does not keep the LMS are left out.
-        """
-        with self._rewriter.rewritten(update, learning_rate):
-            scores = self._neutral.score(0)
-            step = 1
-            while step < len(self._neutral) and (full or self._undecided(scores)):
-                scores = scores + self._neutral.score(step)
-                step += 1
-            wanted = failing_too or self._passes(scores)
-            probabilities = self._examples.measure() if wanted else None
-        return self._measured(scores, probabilities, complete=step == len(self._neutral))
-
-    def _passes(self, scores: TokenScores) -> bool:
+    def passes(self, scores: TokenScores) -> bool:
         """An LMS of 0 cannot be kept: with such a base model nothing passes."""
         return self._base_scores.lms > 0 and scores.against(self._base_scores, self._ratio)[0] >= 0
 
-    def _undecided(self, scores: TokenScores) -> bool:
+    def undecided(self, scores: TokenScores) -> bool:
         """Whether the paired difference to the threshold is within two standard errors of 0."""
         difference, error = scores.against(self._base_scores, self._ratio)
         return abs(difference) <= 2 * error
 
-    def _measured(self, scores: TokenScores, probabilities: np.ndarray | None, *, complete: bool) -> Measured:
+    def measured(self, scores: TokenScores, probabilities: np.ndarray | None) -> Measured:
+        """What the scores and the probabilities, `[examples, classes]`, say."""
         difference, error = scores.against(self._base_scores)
         gap = None
         if probabilities is not None:
@@ -75,12 +60,70 @@ class SplitEvaluator:
             cross_entropy=float(scores.cross_entropy.mean()),
             difference=difference,
             difference_se=error,
-            passes=self._passes(scores),
-            complete=complete,
-            probabilities={} if probabilities is None else self._examples.means(probabilities),
+            passes=self.passes(scores),
+            complete=len(scores.correct) == len(self._base_scores.correct),
+            probabilities={} if probabilities is None else self.examples.means(probabilities),
             gap=gap,
-            n=len(self._examples),
+            n=len(self.examples),
         )
+
+
+class Trial:
+    """One candidate on one split: each forward pass is made when something depends on it, and once."""
+
+    def __init__(self, evaluator: SplitEvaluator, update: Tensor, learning_rate: float) -> None:
+        self._evaluator, self._update, self._learning_rate = evaluator, update, learning_rate
+        self._scores: TokenScores | None = None
+        self._steps = 0
+        self._probabilities: np.ndarray | None = None
+
+    @property
+    def measured(self) -> Measured:
+        """What is known so far, and the LMS on at least the first step of tokens."""
+        return self._evaluator.measured(self._scored(1), self._probabilities)
+
+    def with_probabilities(self) -> "Trial":
+        """The same trial, its probabilities measured."""
+        if self._probabilities is None:
+            with self._rewritten():
+                self._probabilities = self._evaluator.examples.measure()
+        return self
+
+    def settled(self) -> "Trial":
+        """The same trial, scored on as many tokens as its verdict needs."""
+        while self._evaluator.undecided(self._scored(1)) and self._steps < len(self._evaluator.neutral):
+            self._scored(self._steps + 1)
+        return self
+
+    def complete(self) -> "Trial":
+        """The same trial, scored on all tokens."""
+        self._scored(len(self._evaluator.neutral))
+        return self
+
+    def fails(self) -> bool:
+        """Whether the tokens scored so far already say that it does not keep the LMS."""
+        scores = self._scored(1)
+        return not self._evaluator.passes(scores) and (
+            self._steps == len(self._evaluator.neutral) or not self._evaluator.undecided(scores)
+        )
+
+    def keeps_lms(self) -> bool:
+        """Whether it keeps the LMS on all tokens; a clear failure is seen earlier."""
+        while not self.fails() and self._steps < len(self._evaluator.neutral):
+            self._scored(self._steps + 1)
+        return not self.fails()
+
+    def _scored(self, steps: int) -> TokenScores:
+        """The scores of at least that many steps of tokens."""
+        if self._scores is None or self._steps < steps:
+            with self._rewritten():
+                new = [self._evaluator.neutral.score(step) for step in range(self._steps, steps)]
+            self._scores = sum(new, self._scores) if self._scores is not None else sum(new[1:], new[0])
+            self._steps = steps
+        return self._scores
+
+    def _rewritten(self) -> AbstractContextManager[None]:
+        return self._evaluator.rewriter.rewritten(self._update, self._learning_rate)
 
 
 @dataclass(frozen=True)
@@ -93,23 +136,19 @@ class Chosen:
 
 
 class Grid:
-    """The candidates of one decoder, measured once each on the split that chooses."""
+    """The candidates of one decoder on the split that chooses; what cannot win is not measured to its end."""
 
     def __init__(
         self,
         evaluator: SplitEvaluator,
-        base: Measured,
         update: Update,
         *,
         lms_ratio: float,
-        failing_too: bool = True,
         progress: Callable[[], object] = lambda: None,
     ) -> None:
-        self._evaluator, self._update, self._ratio = evaluator, update, lms_ratio
-        self._failing_too, self._progress = failing_too, progress
+        self._evaluator, self._update, self._ratio, self._progress = evaluator, update, lms_ratio, progress
         self._updates: dict[float, Tensor] = {}
-        self.base = base
-        self.measured: dict[Candidate, Measured] = {}
+        self.trials: dict[Candidate, Trial] = {}
 
     def update(self, feature_factor: float) -> Tensor:
         """The decoder's update for a feature factor, `[input_dim]`, computed once."""
@@ -117,48 +156,59 @@ class Grid:
             self._updates[feature_factor] = self._update(feature_factor)
         return self._updates[feature_factor]
 
-    def measure(self, candidate: Candidate, *, full: bool = False) -> Measured:
-        """Measure a candidate, or look it up; `full` scores all tokens."""
-        known = self.measured.get(candidate)
-        if known is None or (full and not known.complete):
-            update = self.update(candidate.feature_factor)
-            known = self._evaluator.candidate(update, candidate.learning_rate, full=full, failing_too=self._failing_too)
-            self.measured[candidate] = known
-            self._progress()
-        return known
+    def measure_all(self) -> None:
+        """Measure what the choice did not need: every candidate's probabilities, and its first step of tokens."""
+        for trial in self.trials.values():
+            trial.with_probabilities()
 
     def of(self, aim: Aim) -> list[tuple[Candidate, Measured]]:
-        """The measured candidates that an aim chooses from."""
-        return [(c, m) for c, m in self.measured.items() if c.feature_factor in aim.feature_factors]
+        """The candidates that an aim chose from, and what is known of them."""
+        return [(c, t.measured) for c, t in self.trials.items() if c.feature_factor in aim.feature_factors]
 
     def choose(self, aim: Aim, learning_rates: Sequence[float]) -> Chosen:
-        """Measure the grid, choose, bisect the boundary where the choice lies at it, and choose again."""
-        for factor in aim.feature_factors:
-            for rate in learning_rates:
-                self.measure(Candidate(factor, rate))
-        chosen = self._confirmed(aim)
+        """Choose from the grid, bisect the boundary where the choice lies at it, and choose again."""
+        candidates = [Candidate(factor, rate) for factor in aim.feature_factors for rate in learning_rates]
+        chosen = self._best(aim, candidates)
         if chosen is not None:
-            self._bisect(chosen, aim)
-            chosen = self._confirmed(aim)
+            chosen = self._best(aim, [*candidates, *self._bisected(chosen, candidates)])
         if chosen is None:
-            return Chosen(None, None, reason(aim, self.of(aim), self.base, self._ratio))
-        return Chosen(chosen, self.measured[chosen], None)
+            return Chosen(None, None, reason(aim, self.of(aim), self._evaluator.base, self._ratio))
+        return Chosen(chosen, self.trials[chosen].measured, None)
 
-    def _confirmed(self, aim: Aim) -> Candidate | None:
-        """The best candidate that still passes when all tokens are scored."""
-        while (chosen := best(aim, self.of(aim), self.base)) is not None:
-            if self.measured[chosen].complete:
-                return chosen
-            self.measure(chosen, full=True)
-        return None
+    def _best(self, aim: Aim, candidates: Sequence[Candidate]) -> Candidate | None:
+        """The candidate of the highest value above the base model's that keeps the LMS; ties to the smaller rate.
 
-    def _bisect(self, chosen: Candidate, aim: Aim) -> None:
-        high = boundary(chosen, self.of(aim))
-        low = chosen.learning_rate
-        for _ in range(BISECTIONS if high is not None else 0):
-            assert high is not None
-            middle = Candidate(chosen.feature_factor, between(low, high), refined=True)
-            if self.measure(middle).passes:
-                low = middle.learning_rate
+        Large rates first: until one keeps the LMS, that is what excludes the next one cheaply, then its value.
+        """
+        best, value = None, aim.value(self._evaluator.base)
+        for candidate in sorted(candidates, key=lambda c: (-c.learning_rate, -c.feature_factor)):
+            trial = self._trial(candidate)
+            if best is None and trial.fails():
+                continue
+            own = aim.value(trial.with_probabilities().measured)
+            if (own > value or (best is not None and own == value)) and trial.keeps_lms():
+                best, value = candidate, own
+        return best
+
+    def _bisected(self, chosen: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The points between the choice and a failing larger neighbour, if the boundary of the LMS lies there."""
+        high = neighbour(chosen, candidates)
+        if high is None or self._trial(high).settled().measured.passes:
+            return []
+        low, points = chosen, []
+        for _ in range(BISECTIONS):
+            middle = Candidate(chosen.feature_factor, between(low.learning_rate, high.learning_rate), refined=True)
+            points.append(middle)
+            if self._trial(middle).settled().measured.passes:
+                low = middle
             else:
-                high = middle.learning_rate
+                high = middle
+        return points
+
+    def _trial(self, candidate: Candidate) -> Trial:
+        if candidate not in self.trials:
+            self.trials[candidate] = self._evaluator.trial(
+                self.update(candidate.feature_factor), candidate.learning_rate
+            )
+            self._progress()
+        return self.trials[candidate]

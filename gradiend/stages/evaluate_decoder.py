@@ -1,6 +1,7 @@
 """Base model and GRADIEND -> the grid of rewritten models, the choice among them, and the baselines beside it."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,19 @@ from tqdm import tqdm
 from gradiend.backbones.loading import load_base_model
 from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.baselines import mean_difference_update
-from gradiend.caps import capped
 from gradiend.choice import Aim, Candidate, Measured, aims
-from gradiend.decoding import Chosen, Grid, SplitEvaluator, Update
+from gradiend.decoding import Chosen, Grid, Trial, Update
 from gradiend.devices import AUTO
 from gradiend.files import write_json
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.rows import Rows, StoredRows
 from gradiend.labels import strengthening_factor
-from gradiend.lms import STEP_TOKENS, NeutralText
 from gradiend.model import GradiendModel
-from gradiend.probabilities import ClassProbabilities, surface_forms
 from gradiend.rewriting import Rewriter
 from gradiend.settings import EvaluateDecoder
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
+from gradiend.stages.evaluation_set import SPLITS, EvaluationSet
 from gradiend.stages.live import split_rows
 from gradiend.tables import read_table, write_table
 
@@ -51,11 +50,13 @@ def run(
         return _write_nothing(settings, grid, positions, summary)
     base = load_base_model(settings.base_model, device=device)
     setup = _Setup(settings, base, gradiend, table, read_table(neutral), eval_batch_size)
-    own = setup.evaluate(gradiend.update, "GRADIEND")
+    own = setup.evaluate(gradiend.update, "GRADIEND", Trial.complete)
+    for result in own:
+        result.grid.measure_all()
     rows = StoredRows(train_rows.parent, ParameterSpace.load(space)) if train_rows else setup.live_rows(space)
-    baseline = setup.evaluate(mean_difference_update(rows, gradiend), "mean difference", failing_too=False)
+    baseline = setup.evaluate(mean_difference_update(rows, gradiend), "mean difference", Trial.settled)
     write_table(grid, setup.grid_table(own))
-    write_table(positions, setup.positions())
+    write_table(positions, setup.positions)
     write_json(
         summary,
         {
@@ -65,6 +66,7 @@ def run(
                 "mean_difference": setup.outcome(baseline),
                 "without_embeddings": setup.without_embeddings(own, gradiend),
             },
+            "examples": setup.counts,
             "neutral": setup.notes,
             "lms_ratio": settings.lms_ratio,
         },
@@ -85,33 +87,33 @@ class _Setup:
         batch_size: int,
     ) -> None:
         self.settings, self.base_model, self.examples, self.batch_size = settings, base, examples, batch_size
-        self.rewriter = Rewriter(base.parameters(), gradiend.space)
-        self.forms = surface_forms(examples)
-        self.notes: list[str] = []
-        self.texts = {split: self._neutral(split, neutral) for split in ("validation", "test")}
-        self.splits = {split: self._evaluator(split) for split in ("validation", "test")}
-        self.measured_base = {split: evaluator.base() for split, evaluator in self.splits.items()}
+        rewriter = Rewriter(base.parameters(), gradiend.space)
+        evaluation = EvaluationSet(settings, base, examples, neutral, batch_size)
+        self.notes, self.positions = evaluation.notes, evaluation.positions
+        self.splits = {split: evaluation.evaluator(split, rewriter) for split in SPLITS}
+        self.counts = evaluation.counts
         self.aims = aims(settings.target_classes, settings.directions, self._factors(gradiend))
 
-    def evaluate(self, update: Update, name: str, *, failing_too: bool = True) -> "list[_Result]":
-        """Choose on validation for every aim, then measure what was chosen on test."""
+    def evaluate(self, update: Update, name: str, scored: Callable[[Trial], Trial]) -> "list[_Result]":
+        """Choose on validation for every aim, then measure what was chosen on test, `scored` on enough tokens."""
         settings = self.settings
         factors = {factor for aim in self.aims for factor in aim.feature_factors}
         with tqdm(total=len(factors) * len(settings.learning_rates), desc=name, unit="candidate", mininterval=5) as bar:
             grid = Grid(
                 self.splits["validation"],
-                self.measured_base["validation"],
                 update,
                 lms_ratio=settings.lms_ratio,
-                failing_too=failing_too,
                 progress=bar.update,
             )
             chosen = [grid.choose(aim, settings.learning_rates) for aim in self.aims]
-        return [_Result(aim, grid, one, self._on_test(grid, one)) for aim, one in zip(self.aims, chosen, strict=True)]
+        return [
+            _Result(aim, grid, one, self._on_test(grid, one, scored))
+            for aim, one in zip(self.aims, chosen, strict=True)
+        ]
 
     def base(self) -> dict[str, dict[str, Any]]:
         """The base model's numbers by split."""
-        return {split: _numbers(measured) for split, measured in self.measured_base.items()}
+        return {split: _numbers(evaluator.base) for split, evaluator in self.splits.items()}
 
     def outcome(self, results: "list[_Result]") -> dict[str, Any]:
         """`{class: {direction: {learning_rate, feature_factor, validation, test, reason}}}`."""
@@ -128,23 +130,17 @@ class _Setup:
         return content
 
     def without_embeddings(self, results: "list[_Result]", gradiend: GradiendModel) -> dict[str, Any]:
-        """The chosen candidates once more, with the entries of the input and output embeddings left as they are."""
+        """The chosen candidates on test, with the entries of the input and output embeddings left as they are."""
         outside = gradiend.space.outside(gradiend.space.about.get("embeddings", ()))
         content: dict[str, Any] = {}
         for result in results:
             candidate, numbers = result.chosen.candidate, None
             if candidate is not None:
                 update = result.grid.update(candidate.feature_factor) * outside
-                numbers = {
-                    split: _numbers(evaluator.candidate(update, candidate.learning_rate, full=True))
-                    for split, evaluator in self.splits.items()
-                }
+                trial = self.splits["test"].trial(update, candidate.learning_rate)
+                numbers = {"test": _numbers(trial.with_probabilities().settled().measured)}
             content.setdefault(result.aim.target_class, {})[result.aim.direction] = numbers
         return content
-
-    def positions(self) -> pd.DataFrame:
-        """Every scored position of both splits, in the order in which they are scored."""
-        return pd.concat([text.table for text in self.texts.values()], ignore_index=True)
 
     def grid_table(self, results: "list[_Result]") -> pd.DataFrame:
         """One line per aim, candidate and split."""
@@ -170,7 +166,7 @@ class _Setup:
             if result.chosen.candidate is None or result.test is None:
                 parts.append(f"{name}: none ({result.chosen.reason})")
                 continue
-            base = self.measured_base["test"]
+            base = self.splits["test"].base
             before, after = abs(result.aim.value(base)), abs(result.aim.value(result.test))
             rate = result.chosen.candidate.learning_rate
             parts.append(
@@ -179,56 +175,12 @@ class _Setup:
             )
         return "; ".join(parts)
 
-    def _on_test(self, grid: Grid, chosen: Chosen) -> Measured | None:
+    def _on_test(self, grid: Grid, chosen: Chosen, scored: Callable[[Trial], Trial]) -> Measured | None:
         if chosen.candidate is None:
             return None
         update = grid.update(chosen.candidate.feature_factor)
-        return self.splits["test"].candidate(update, chosen.candidate.learning_rate, full=True)
-
-    def _evaluator(self, split: str) -> SplitEvaluator:
-        own = self.examples[self.examples["split"] == split]
-        if self.settings.max_examples is not None:
-            own = own.iloc[
-                capped(
-                    own.set_index("id")["factual_class"],
-                    self.settings.max_examples,
-                    balanced=True,
-                    seed=self.settings.seed,
-                )
-            ]
-        classes = self.settings.target_classes
-        probabilities = ClassProbabilities(self.base_model, own, self.forms, classes, self.batch_size)
-        return SplitEvaluator(self.rewriter, probabilities, self.texts[split], classes, self.settings.lms_ratio)
-
-    def _neutral(self, split: str, neutral: pd.DataFrame) -> NeutralText:
-        """The split's neutral texts; where there are none, its examples with the factual token filled in."""
-        own = neutral[neutral["split"] == split]
-        skip = sorted(
-            {i for own_forms in self.forms.values() for form in own_forms for i in self.base_model.target_ids(form)}
-        )
-        texts = own["text"]
-        if own.empty:
-            own = self.examples[self.examples["split"] == split]
-            placeholder = self.base_model.placeholder
-            texts = pd.Series(
-                [m.replace(placeholder, f) for m, f in zip(own["masked"], own["factual"], strict=True)], dtype=str
-            )
-            self.notes.append(f"{split}: no neutral texts; the LMS is that of the examples, their targets not scored")
-        order = capped(
-            texts.set_axis(own["id"]).astype(str), self.settings.max_neutral, balanced=False, seed=self.settings.seed
-        )
-        chosen = texts.iloc[order].tolist()
-        text = NeutralText(
-            self.base_model,
-            own["id"].iloc[order].tolist(),
-            chosen,
-            skip=[skip] * len(chosen),
-            seed=self.settings.seed,
-            batch_size=self.batch_size,
-        )
-        if len(text.table) < STEP_TOKENS:
-            self.notes.append(f"{split}: only {len(text.table)} tokens decide the LMS: give more neutral texts")
-        return text
+        trial = self.splits["test"].trial(update, chosen.candidate.learning_rate)
+        return scored(trial.with_probabilities()).measured
 
     def _factors(self, gradiend: GradiendModel) -> dict[str, float]:
         """The feature factor that strengthens each target class."""
@@ -288,7 +240,16 @@ def _write_nothing(settings: EvaluateDecoder, grid: Path, positions: Path, summa
     write_table(grid, pd.DataFrame(columns=GRID_COLUMNS))
     write_table(positions, pd.DataFrame(columns=["text_id", "pattern", "position", "token_id"]))
     write_json(
-        summary, {**classes, **balance, "base": None, "baselines": None, "neutral": [], "lms_ratio": settings.lms_ratio}
+        summary,
+        {
+            **classes,
+            **balance,
+            "base": None,
+            "baselines": None,
+            "examples": {},
+            "neutral": [],
+            "lms_ratio": settings.lms_ratio,
+        },
     )
     return f"evaluate_decoder: nothing to evaluate: {reason}"
 

@@ -1,0 +1,80 @@
+"""The examples and neutral texts on which a decoder is evaluated, capped as the settings say."""
+
+import pandas as pd
+
+from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.caps import capped
+from gradiend.decoding import SplitEvaluator
+from gradiend.lms import STEP_TOKENS, NeutralText
+from gradiend.probabilities import ClassProbabilities, surface_forms
+from gradiend.rewriting import Rewriter
+from gradiend.settings import EvaluateDecoder
+
+SPLITS = ("validation", "test")
+
+
+class EvaluationSet:
+    """What every decoder of a run is evaluated on.
+
+    `positions` lists every scored position of both splits, in the order in which they are scored; `notes` says
+    what a reader of the LMS must know; `counts` has the number of examples by split and class.
+    """
+
+    def __init__(
+        self,
+        settings: EvaluateDecoder,
+        base: MaskedLM,
+        examples: pd.DataFrame,
+        neutral: pd.DataFrame,
+        batch_size: int,
+    ) -> None:
+        self._settings, self._base, self._examples, self._batch_size = settings, base, examples, batch_size
+        self._forms = surface_forms(examples)
+        self.notes: list[str] = []
+        self.counts: dict[str, dict[str, int]] = {}
+        self._texts = {split: self._neutral(split, neutral) for split in SPLITS}
+        self.positions = pd.concat([text.table for text in self._texts.values()], ignore_index=True)
+
+    def evaluator(self, split: str, rewriter: Rewriter) -> SplitEvaluator:
+        """Measures the candidates that `rewriter` makes on the examples and neutral texts of a split."""
+        settings = self._settings
+        own = self._examples[self._examples["split"] == split]
+        if settings.max_examples is not None:
+            classes = own.set_index("id")["factual_class"]
+            own = own.iloc[capped(classes, settings.max_examples, balanced=True, seed=settings.seed)]
+        probabilities = ClassProbabilities(self._base, own, self._forms, settings.target_classes, self._batch_size)
+        counts = probabilities.examples["factual_class"].value_counts()
+        self.counts[split] = {str(name): int(count) for name, count in counts.items()}
+        return SplitEvaluator(rewriter, probabilities, self._texts[split], settings.target_classes, settings.lms_ratio)
+
+    def _neutral(self, split: str, neutral: pd.DataFrame) -> NeutralText:
+        """The split's neutral texts; where there are none, its examples with the factual token filled in."""
+        own = neutral[neutral["split"] == split]
+        texts = own["text"]
+        if own.empty:
+            own = self._examples[self._examples["split"] == split]
+            texts = self._filled_in(own)
+            self.notes.append(f"{split}: no neutral texts; the LMS is that of the examples, their targets not scored")
+        limit, seed = self._settings.max_neutral, self._settings.seed
+        order = capped(texts.set_axis(own["id"]).astype(str), limit, balanced=False, seed=seed)
+        text = NeutralText(
+            self._base,
+            own["id"].iloc[order].tolist(),
+            texts.iloc[order].tolist(),
+            skip=[self._target_ids()] * len(order),
+            seed=seed,
+            batch_size=self._batch_size,
+        )
+        if len(text.table) < STEP_TOKENS:
+            self.notes.append(f"{split}: only {len(text.table)} tokens decide the LMS: give more neutral texts")
+        return text
+
+    def _filled_in(self, examples: pd.DataFrame) -> pd.Series:
+        placeholder = self._base.placeholder
+        pairs = zip(examples["masked"], examples["factual"], strict=True)
+        return pd.Series([masked.replace(placeholder, factual) for masked, factual in pairs], dtype=str)
+
+    def _target_ids(self) -> list[int]:
+        """The token ids of all surface forms: no target is ever scored."""
+        forms = {form for own in self._forms.values() for form in own}
+        return sorted({i for form in forms for i in self._base.target_ids(form)})
