@@ -24,7 +24,7 @@ from gradiend.values import (
 )
 
 # names in the result files
-RESERVED = ("base", "baselines", "balance", "lms_ratio", "neutral", "summary.json", "weaken")
+RESERVED = ("base", "baselines", "balance", "examples", "lms_ratio", "neutral", "summary.json", "weaken")
 
 DEFAULT_LEARNING_RATES = tuple(
     float(f"{digit}e{power}") for power in (2, 1, 0, -1, -2, -3) for digit in (5, 2, 1) if digit * 10**power <= 100

@@ -13,13 +13,12 @@ from gradiend.rewriting import Rewriter
 from gradiend.settings import RewriteModel
 from gradiend.stages.command import main
 
-WORDS = ("base", "baselines", "neutral", "lms_ratio")  # keys of the decoder's summary that are no classes
-
 
 def run(*, settings: RewriteModel, model: Path, decoder: Path, out: Path) -> str:
     """Write `out` (summary.json) and, beside it, a folder for every choice that was made."""
     gradiend = GradiendModel.from_pretrained(model)
-    choices = {name: own for name, own in read_json(decoder).items() if name not in WORDS}
+    found = read_json(decoder)
+    choices = {name: found[name] for name in (*gradiend.config.target_classes, "balance") if name in found}
     for folder in out.parent.iterdir() if out.parent.exists() else ():
         remove(folder)  # what an earlier run chose
     chosen = any(choice["learning_rate"] is not None for own in choices.values() for choice in own.values())
