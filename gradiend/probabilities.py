@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.slots import Batch, Slot, length_sorted_chunks
 
 
@@ -32,7 +32,7 @@ class ClassProbabilities:
 
     def __init__(
         self,
-        base: MaskedLM,
+        base: LanguageModel,
         examples: pd.DataFrame,
         forms: Mapping[str, Sequence[str]],
         target_classes: Sequence[str],
@@ -94,22 +94,28 @@ class ClassProbabilities:
 
 
 def _passes(
-    base: MaskedLM, distinct: list[str], slots: Mapping[str, list[Slot]], batch_size: int
+    base: LanguageModel, distinct: list[str], slots: Mapping[str, list[Slot]], batch_size: int
 ) -> list[tuple[Batch, list[int], list[int], Tensor]]:
-    """Forward passes that serve all forms of one length: (batch, its examples, the forms, their ids).
+    """Forward passes that serve several forms at once: (batch, its examples, the forms, their ids).
 
-    The ids are `[examples, forms, tokens]`. Forms share a pass where their masked inputs are the same.
+    The ids are `[examples, forms, tokens]`. Forms share an example's pass where its input is the same for them;
+    how many tokens a form has may depend on the example.
     """
-    groups: dict[tuple[Slot, ...], list[int]] = {}
-    for column, form in enumerate(distinct):
-        inputs = tuple(Slot(slot.ids, slot.positions, ()) for slot in slots[form])
-        groups.setdefault(inputs, []).append(column)
+    groups: dict[tuple[tuple[int, ...], int], list[tuple[int, Slot]]] = {}
+    for row in range(len(slots[distinct[0]]) if distinct else 0):
+        columns: dict[Slot, list[int]] = {}
+        for column, form in enumerate(distinct):
+            slot = slots[form][row]
+            columns.setdefault(Slot(slot.ids, slot.positions, ()), []).append(column)
+        for asked, served in columns.items():
+            groups.setdefault((tuple(served), len(asked.positions)), []).append((row, asked))
     result = []
-    for inputs, columns in groups.items():
-        for rows in length_sorted_chunks(inputs, batch_size):
-            ids = [[slots[distinct[column]][row].targets for column in columns] for row in rows]
-            batch = base.batch([slots[distinct[columns[0]]][row] for row in rows])
-            result.append((batch, rows, columns, torch.tensor(ids, device=base.device)))
+    for (own, _), asked_of in groups.items():
+        for chunk in length_sorted_chunks([slot for _, slot in asked_of], batch_size):
+            rows = [asked_of[i][0] for i in chunk]
+            ids = [[slots[distinct[column]][row].targets for column in own] for row in rows]
+            batch = base.batch([slots[distinct[own[0]]][row] for row in rows])
+            result.append((batch, rows, list(own), torch.tensor(ids, device=base.device)))
     return result
 
 

@@ -171,7 +171,7 @@ def test_a_broken_importance_file_is_named(tmp_path: Path, content: bytes) -> No
 def test_examples_that_are_all_too_long_make_no_importance(files: Files) -> None:
     tiny_examples().assign(masked="the " * 40 + "[MASK]").to_parquet(files.data["examples"])
     dropping = dataclasses.replace(files.base_model, too_long="drop")
-    with pytest.raises(GradiendError, match="longer than the model allows"):
+    with pytest.raises(GradiendError, match="can use none of the examples"):
         files.measure(settings=dataclasses.replace(files.for_importance, base_model=dropping))
 
 
@@ -264,7 +264,7 @@ def test_texts_that_are_too_long_are_dropped_and_counted(files: Files) -> None:
         files.cache()
     dropping = dataclasses.replace(files.for_rows, base_model=dataclasses.replace(files.base_model, too_long="drop"))
     line = files.cache(settings=dropping)
-    assert line.endswith("; 4 texts dropped: longer than the base model allows")
+    assert line.endswith("; dropped, too long or without a token before the slot: 3 train, 1 validation")
     assert [ids.tolist() for ids in files.stored("train").table["example_ids"]] == [[0], [2, 3, 4], [7, 8, 9], [10]]
     assert len(files.stored("validation").table) == SPLITS["validation"] - 1
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from families import family
 from tiny import NEUTRAL_TEXTS, tiny_masked_lm, tiny_neutral
 
 from gradiend.errors import GradiendError
-from gradiend.lms import MASKED_SHARE, NeutralText, TokenScores
+from gradiend.lms import Accuracy, Likelihood, NeutralText
 
 
 def neutral(
@@ -30,7 +31,7 @@ def test_a_pattern_masks_fifteen_percent_of_a_texts_real_tokens() -> None:
     table, base = neutral().table, tiny_masked_lm()
     for (text_id, _), group in table.groupby(["text_id", "pattern"]):
         real = len(base.tokenizer(NEUTRAL_TEXTS[text_id - 10])["input_ids"]) - 2
-        assert len(group) == max(1, round(MASKED_SHARE * real))
+        assert len(group) == max(1, round(0.15 * real))
 
 
 def test_target_tokens_are_never_scored() -> None:
@@ -81,7 +82,7 @@ def test_steps_hold_a_thousand_tokens_and_stop_at_ten_thousand() -> None:
 @pytest.mark.parametrize("texts", [400, 800, 1100])
 def test_tokens_beyond_the_last_full_step_are_scored_in_it(texts: int) -> None:
     text = neutral([NEUTRAL_TEXTS[i % 4] for i in range(texts)], batch_size=256)
-    scored = [len(text.score(step).correct) for step in range(len(text))]
+    scored = [len(text.score(step)) for step in range(len(text))]
     assert sum(scored) == len(text.table) and min(scored) >= 1_000
 
 
@@ -90,8 +91,8 @@ def test_few_texts_are_masked_in_several_disjoint_patterns() -> None:
 
 
 def test_the_paired_difference_has_the_error_of_the_differences_not_of_the_scores() -> None:
-    base = TokenScores(np.array([1.0, 0.0, 1.0, 1.0]), np.zeros(4))
-    candidate = TokenScores(np.array([1.0, 0.0, 0.0]), np.zeros(3))
+    base = Accuracy(np.array([1.0, 0.0, 1.0, 1.0]), np.zeros(4))
+    candidate = Accuracy(np.array([1.0, 0.0, 0.0]), np.zeros(3))
     difference, error = candidate.against(base, 0.5)
     by_hand = np.array([0.5, 0.0, -0.5])
     assert difference == by_hand.mean()
@@ -105,3 +106,43 @@ def test_texts_without_a_real_token_are_an_error() -> None:
 
 def test_the_neutral_examples_of_the_tests_can_be_scored() -> None:
     assert len(neutral(tiny_neutral()["text"].tolist()).table) > 0
+
+
+def causal_text(batch_size: int = 2) -> tuple[NeutralText, Likelihood]:
+    base = family("GPT-2")
+    texts = [text[: 30 + 6 * i] for i, text in enumerate(NEUTRAL_TEXTS)]
+    text = NeutralText(base, range(len(texts)), texts, skip=[()] * len(texts), seed=0, batch_size=batch_size)
+    (scores,) = (text.score(step) for step in range(len(text)))
+    assert isinstance(scores, Likelihood)
+    return text, scores
+
+
+def test_a_causal_model_is_scored_by_the_likelihood_of_every_token_but_the_first() -> None:
+    base, (text, scores) = family("GPT-2"), causal_text()
+    by_text = dict(list(text.table.groupby("text_id", sort=False)))
+    losses = []
+    for text_id, table in by_text.items():
+        ids = torch.tensor([base.tokenizer(NEUTRAL_TEXTS[text_id][: 30 + 6 * text_id])["input_ids"]])
+        assert table["position"].tolist() == list(range(1, ids.shape[1]))
+        assert table["token_id"].tolist() == ids[0, 1:].tolist()
+        with torch.no_grad():
+            losses.append(float(base.model(input_ids=ids, labels=ids).loss) * len(table))  # Hugging Face's own shift
+    mean = sum(losses) / len(text.table)
+    assert scores.lms == pytest.approx(1 / (1 + mean), rel=1e-5)
+    assert scores.perplexity == pytest.approx(np.exp(mean), rel=1e-4)
+
+
+def test_the_likelihood_does_not_depend_on_the_batch_size() -> None:
+    assert causal_text(1)[1].lms == pytest.approx(causal_text(4)[1].lms, rel=1e-6)
+
+
+def test_the_error_of_a_likelihoods_difference_is_what_resampling_the_tokens_gives() -> None:
+    generator = np.random.default_rng(0)
+    losses = generator.gamma(2.0, 1.5, 2000)
+    base = Likelihood(np.zeros(2000), losses)
+    candidate = Likelihood(np.zeros(2000), losses + generator.normal(0.1, 0.3, 2000))
+    difference, error = candidate.against(base, 0.99)
+    draws = generator.integers(0, 2000, (2000, 2000))
+    resampled = [1 / (1 + candidate.cross_entropy[d].mean()) - 0.99 / (1 + losses[d].mean()) for d in draws]
+    assert difference == pytest.approx(candidate.lms - 0.99 * base.lms)
+    assert error == pytest.approx(np.std(resampled), rel=0.1)

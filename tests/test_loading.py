@@ -73,8 +73,11 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "no weights": (remove("model.safetensors"), "cannot be loaded .*no file named model.safetensors"),
     "no tokenizer": (remove("token*"), "its tokenizer knows no words"),
     "empty": (remove("*"), "cannot be loaded"),
-    "causal": (config(architectures=["BertLMHeadModel"]), "BertLMHeadModel .* only masked language models"),
-    "classifier": (config(architectures=["BertForSequenceClassification"]), "only masked language models"),
+    "causal": (
+        config(architectures=["BertLMHeadModel"]),
+        "depend on the tokens after them: not causal",
+    ),
+    "classifier": (config(architectures=["BertForSequenceClassification"]), "takes masked language models"),
     "no architecture": (config(architectures=None), "no architecture with prediction_objective 'auto'"),
     "unknown type": (config(model_type="nonsense"), "model type `nonsense`"),
     "broken config": (lambda folder: (folder / "config.json").write_text("{"), "not a valid JSON file"),
@@ -100,7 +103,7 @@ def test_a_folder_that_is_missing_is_no_hugging_face_id(name: str) -> None:
 
 @pytest.mark.parametrize("objective", ["clm", "seq2seq"])
 def test_another_prediction_objective_is_refused(saved: Path, objective: str) -> None:
-    with pytest.raises(GradiendError, match=f"prediction_objective '{objective}': only masked language models"):
+    with pytest.raises(GradiendError, match=f"prediction_objective '{objective}': 'mlm' takes masked"):
         load_base_model(base_model_settings(saved, prediction_objective=objective))
 
 

@@ -246,9 +246,9 @@ def test_no_texts_have_no_slots() -> None:
     assert (base.encode([], [], []), base.language_slots([]), base.neutral_slots(tiny_neutral()[:0], 0)) == ([], [], [])
 
 
-def test_masked_at_masks_the_chosen_positions_only() -> None:
+def test_at_masks_the_chosen_positions_only() -> None:
     base = tiny_masked_lm()
     (slot,) = base.language_slots(["the dog saw the cat ."])
-    found = base.masked_at(slot, [1, 4])
+    found = base.at(slot, [1, 4])
     assert words(base, found) == [CLS, "the", "[MASK]", "saw", "the", "[MASK]", ".", SEP]
     assert (found.positions, targets(base, found)) == ((2, 5), ["dog", "cat"])

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers.models.gemma.modeling_gemma import GemmaTextScaledWordEmbedding
+from transformers.models.mistral.modeling_mistral import MistralRMSNorm
+from transformers.models.t5.modeling_t5 import T5LayerNorm
 from transformers.pytorch_utils import Conv1D
 
 from gradiend.gradients.sites import DENSE_FROM, site_for
@@ -29,6 +32,10 @@ MODULES: dict[str, Any] = {
     "LayerNorm without bias": lambda: nn.LayerNorm(WIDTH, bias=False),
     "Embedding": lambda: nn.Embedding(9, WIDTH),
     "Embedding with padding": lambda: nn.Embedding(9, WIDTH, padding_idx=4),
+    "scaled embedding": lambda: GemmaTextScaledWordEmbedding(9, WIDTH, 4, embed_scale=3.0),
+    "RMSNorm": lambda: nn.RMSNorm(WIDTH, eps=1e-2),
+    "T5's norm": lambda: T5LayerNorm(WIDTH),
+    "Mistral's norm": lambda: MistralRMSNorm(WIDTH),
 }
 
 
@@ -105,7 +112,6 @@ class Named(nn.Linear):
     "module",
     [
         nn.Conv1d(2, 3, 1),
-        nn.RMSNorm(4),
         nn.PReLU(),
         nn.LayerNorm((2, 3)),
         nn.Embedding(3, 2, sparse=True),

@@ -5,24 +5,31 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from gradiend.backbones.causal_lm import CausalLM
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.devices import AUTO, placement
 from gradiend.errors import GradiendError
 from gradiend.settings import BaseModel
 
+KINDS: dict[str, tuple[type[LanguageModel], Any]] = {
+    "mlm": (MaskedLM, AutoModelForMaskedLM),
+    "clm": (CausalLM, AutoModelForCausalLM),
+}
+ARCHITECTURES = {"ForMaskedLM": "mlm", "ForCausalLM": "clm", "LMHeadModel": "clm"}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 
 
-def load_base_model(settings: BaseModel, *, device: str = AUTO) -> MaskedLM:
+def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel:
     """Load the base model that the settings name, onto `device` ("auto": by the number of GPUs).
 
-    Only safetensors are read. Raises `GradiendError`: nothing there, not a masked language model, weights
+    Only safetensors are read. Raises `GradiendError`: nothing there, a model that predicts no tokens, weights
     missing from the checkpoint, of another shape or not finite, no tokenizer.
     """
     name = settings.name
@@ -30,9 +37,9 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> MaskedLM:
     options: dict[str, Any] = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(name, **options)
-        _require_masked(name, config, settings.prediction_objective)
+        kind, auto = KINDS[_objective(name, config.architectures or [], settings.prediction_objective)]
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
-        model, found = AutoModelForMaskedLM.from_pretrained(
+        model, found = auto.from_pretrained(
             name,
             dtype=DTYPES[settings.torch_dtype],
             use_safetensors=True,
@@ -47,7 +54,7 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> MaskedLM:
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise GradiendError(f"base model '{name}': its tokenizer knows no words: the tokenizer's files are missing")
     model.to(placement(torch.cuda.device_count(), base_model=device).base_model)
-    return MaskedLM(model, tokenizer, placeholder=settings.mask_placeholder, too_long=settings.too_long)
+    return kind(model, tokenizer, placeholder=settings.mask_placeholder, too_long=settings.too_long)
 
 
 def _require_folder(name: str) -> None:
@@ -56,14 +63,17 @@ def _require_folder(name: str) -> None:
         raise GradiendError(f"base model '{name}': no such folder")
 
 
-def _require_masked(name: str, config: Any, objective: str) -> None:
-    architectures = config.architectures or []
-    masked = any(architecture.endswith("ForMaskedLM") for architecture in architectures)
-    if objective not in ("auto", "mlm") or not (masked or objective == "mlm"):
+def _objective(name: str, architectures: list[str], wanted: str) -> str:
+    """How the model predicts: as wanted, which its architecture must be made for, or by its architecture."""
+    found = [own for end, own in ARCHITECTURES.items() for name in architectures if name.endswith(end)]
+    if wanted in KINDS and (wanted in found or not architectures):
+        return wanted
+    if wanted != "auto" or not found:
         raise GradiendError(
             f"base model '{name}': {', '.join(architectures) or 'no architecture'} with prediction_objective "
-            f"'{objective}': only masked language models (...ForMaskedLM) are supported"
+            f"'{wanted}': 'mlm' takes masked language models (...ForMaskedLM), 'clm' causal ones (...ForCausalLM)"
         )
+    return found[0]
 
 
 def _require_complete(name: str, model: PreTrainedModel, found: dict[str, Any]) -> None:

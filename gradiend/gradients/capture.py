@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.slots import Batch, Slot, losses
 from gradiend.errors import GradiendError
 from gradiend.gradients.sites import Site, site_for
@@ -57,7 +57,7 @@ class Capture:
     through it one at a time.
     """
 
-    def __init__(self, base: MaskedLM, space: ParameterSpace) -> None:
+    def __init__(self, base: LanguageModel, space: ParameterSpace) -> None:
         self.base, self.space = base, space
         self.parameters = base.parameters()
         self.kept = {name: None if k is None else k.to(base.device) for name, k in space.kept.items()}

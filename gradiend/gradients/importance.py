@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.slots import losses
 from gradiend.errors import GradiendError
 from gradiend.gradients.capture import Pair, each_gradient
@@ -27,7 +27,7 @@ def even_sample(examples: pd.DataFrame, target_classes: Sequence[str], count: in
 
 
 def importance(
-    base: MaskedLM,
+    base: LanguageModel,
     parameters: Sequence[str],
     pairs: Sequence[Pair],
     labels: Sequence[float],
@@ -61,7 +61,7 @@ def importance(
     return total
 
 
-def _loss(base: MaskedLM, pairs: Sequence[Pair], weights: Sequence[float], source: str) -> Tensor:
+def _loss(base: LanguageModel, pairs: Sequence[Pair], weights: Sequence[float], source: str) -> Tensor:
     """Weighted sum of the examples' losses whose gradient is the weighted sum of their source gradients."""
     weight = torch.tensor(weights, device=base.device)
     factual = base.batch([pair.factual for pair in pairs])

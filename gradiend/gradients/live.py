@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.space import ParameterSpace
 
 
-def encode_pairs(base: MaskedLM, examples: pd.DataFrame) -> list[Pair | None]:
-    """Each example as a pair of slots; None where its text is longer than the model allows and is to be dropped."""
+def encode_pairs(base: LanguageModel, examples: pd.DataFrame) -> list[Pair | None]:
+    """Each example as a pair of slots; None where the base model cannot use its text and it is to be dropped."""
     texts, ids = examples["masked"].tolist(), examples["id"].tolist()
     factual = base.encode(texts, examples["factual"].tolist(), ids)
     alternative = base.encode(texts, examples["alternative"].tolist(), ids)
@@ -48,14 +48,20 @@ class LiveRows:
     """Rows of a split, computed from the base model whenever they are read; same interface as `StoredRows`.
 
     `groups[i]` are the examples of row i: a batch, or a single example. At most `batch_size` examples go through
-    the base model at a time.
+    the base model at a time. `dropped` counts the examples that the base model cannot use.
     """
 
     def __init__(
-        self, capture: Capture, table: pd.DataFrame, groups: Sequence[Sequence[Pair]], batch_size: int
+        self,
+        capture: Capture,
+        table: pd.DataFrame,
+        groups: Sequence[Sequence[Pair]],
+        batch_size: int,
+        *,
+        dropped: int = 0,
     ) -> None:
         self.space: ParameterSpace = capture.space
-        self.table = table
+        self.table, self.dropped = table, dropped
         self._capture, self._groups, self._batch_size = capture, groups, batch_size
         self._single = all(len(group) == 1 for group in groups)
 

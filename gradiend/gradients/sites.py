@@ -4,6 +4,8 @@ A site is one parameter of one module: `add` adds the kept entries of its gradie
 module's input and the gradient of its output. Both are `[groups, positions, features]`, and a group is a row.
 """
 
+import copy
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeGuard, TypeVar
@@ -37,14 +39,37 @@ def site_for(module: nn.Module, attribute: str, kept: Tensor | None) -> Add | No
         return _matrix(parameter.shape, kept, swap=True) if attribute == "weight" else _sum(kept)
     if _computes_as(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
         return _layer_norm_weight(module.eps, kept) if attribute == "weight" else _sum(kept)
-    if _computes_as(module, nn.Embedding) and not module.sparse and not module.scale_grad_by_freq:
-        return _embedding(parameter.shape, kept, module.padding_idx)
+    if _scales(module):
+        return _scale(module, kept)
+    if isinstance(module, nn.Embedding) and not module.sparse and not module.scale_grad_by_freq:
+        scale = _lookup_scale(module)
+        return None if scale is None else _embedding(parameter.shape, kept, module.padding_idx, scale)
     return None
 
 
 def _computes_as(module: nn.Module, kind: type[K]) -> TypeGuard[K]:
     """Whether the module is of this kind and has its `forward`: a subclass may do anything in its own."""
     return isinstance(module, kind) and type(module).forward is kind.forward
+
+
+def _scales(module: nn.Module) -> bool:
+    """Whether the module looks like an RMSNorm of any make: a norm of one input, whose one parameter is a vector."""
+    shapes = [parameter.dim() for parameter in module.parameters()]
+    inputs = inspect.signature(module.forward).parameters
+    return type(module).__name__.endswith("Norm") and shapes == [1] and len(inputs) == 1
+
+
+def _lookup_scale(module: nn.Embedding) -> float | None:
+    """By what the module multiplies the vectors that it looks up (Gemma's does), if that is all it does."""
+    if _computes_as(module, nn.Embedding):
+        return 1.0
+    word = torch.zeros(1, 1, dtype=torch.int64, device=module.weight.device)
+    try:
+        found = module(word).flatten() / module.weight[0]
+    except (RuntimeError, TypeError, IndexError):  # it wants something else than ids
+        return None
+    scale = float(found.float().median())
+    return scale if bool(torch.isclose(found.float(), torch.tensor(scale), rtol=1e-2).all()) else None
 
 
 def _pick(full: Tensor, kept: Tensor | None) -> Tensor:
@@ -62,6 +87,21 @@ def _layer_norm_weight(eps: float, kept: Tensor | None) -> Add:
     def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
         normalised = F.layer_norm(inputs, inputs.shape[-1:], eps=eps)
         rows += _pick((delta * normalised).sum(1), kept)
+
+    return add
+
+
+def _scale(module: nn.Module, kept: Tensor | None) -> Add:
+    """Any module whose output is affine in its weight, entry by entry: the slope is what 1 gives beyond 0."""
+    one, zero = (copy.deepcopy(module).requires_grad_(False) for _ in range(2))
+    for clone, value in ((one, 1.0), (zero, 0.0)):
+        for parameter in clone.parameters():
+            parameter.fill_(value)
+
+    def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
+        with torch.no_grad():
+            slope = one.to(inputs).forward(inputs) - zero.to(inputs).forward(inputs)
+        rows += _pick((delta * slope).sum(1), kept)
 
     return add
 
@@ -101,7 +141,7 @@ def _sampled_matrix(shape: torch.Size, kept: Tensor, swap: bool) -> Add:
     return add
 
 
-def _embedding(shape: torch.Size, kept: Tensor | None, padding: int | None) -> Add:
+def _embedding(shape: torch.Size, kept: Tensor | None, padding: int | None, scale: float) -> Add:
     """Row `v` of the weight gets the gradients of the positions that looked up `v` (none for padding)."""
     width = shape[1]
     if kept is None:
@@ -115,7 +155,7 @@ def _embedding(shape: torch.Size, kept: Tensor | None, padding: int | None) -> A
         which = torch.repeat_interleave(counts)
         within = torch.arange(len(which), device=which.device) - (counts.cumsum(0) - counts)[which]
         entry = first[which] + within
-        values = delta[group[which], position[which], kept[entry] % width]
+        values = scale * delta[group[which], position[which], kept[entry] % width]
         rows.index_put_((group[which], entry), values, accumulate=True)
 
     return add

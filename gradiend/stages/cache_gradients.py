@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import pandas as pd
 from tqdm import tqdm
 
 from gradiend.backbones.loading import load_base_model
@@ -42,8 +41,7 @@ def run(
     for split, own in rows.items():
         _write(out / split, split, own)
     counts = ", ".join(f"{len(own.table)} {split}" for split, own in rows.items())
-    dropped = _dropped(table, rows, settings)
-    return f"cache_gradients: rows of {kept.input_dim} entries: {counts} ({needed / 2**20:.0f} MiB){dropped}"
+    return f"cache_gradients: rows of {kept.input_dim} entries: {counts} ({needed / 2**20:.0f} MiB){_dropped(rows)}"
 
 
 def _write(folder: Path, split: str, rows: LiveRows) -> None:
@@ -64,12 +62,10 @@ def _write(folder: Path, split: str, rows: LiveRows) -> None:
     write_table(folder / "rows.parquet", rows.table[list(ROW_COLUMNS)])
 
 
-def _dropped(examples: pd.DataFrame, rows: dict[str, LiveRows], settings: CacheGradients) -> str:
-    """How many texts were left out because they are longer than the base model allows."""
-    if settings.base_model.too_long != "drop" or settings.evaluation_max_size is not None:
-        return ""
-    kept = sum(len(ids) for split in SPLITS for ids in rows[split].table["example_ids"])
-    return f"; {len(examples) - kept} texts dropped: longer than the base model allows"
+def _dropped(rows: dict[str, LiveRows]) -> str:
+    """How many texts were left out, by split."""
+    counts = ", ".join(f"{own.dropped} {split}" for split, own in rows.items() if own.dropped)
+    return f"; dropped, too long or without a token before the slot: {counts}" if counts else ""
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import numpy as np
 from safetensors.torch import save_file
 from tqdm import tqdm
 
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.loading import load_base_model
-from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.devices import AUTO
 from gradiend.errors import GradiendError
 from gradiend.files import replacing
@@ -29,7 +29,7 @@ def run(*, settings: CacheImportance, examples: Path, eval_batch_size: int = 32,
     pairs = encode_pairs(base, sample)
     sample = sample[np.array([pair is not None for pair in pairs], dtype=bool)]
     if sample.empty:
-        raise GradiendError(f"{examples}: every example drawn for the importance is longer than the model allows")
+        raise GradiendError(f"{examples}: the base model can use none of the examples drawn for the importance")
     names = select_parameters(list(base.parameters()), settings.params)
     with tqdm(total=len(sample), desc="importance", unit="example", mininterval=5) as bar:
         result = importance(
@@ -46,10 +46,11 @@ def run(*, settings: CacheImportance, examples: Path, eval_batch_size: int = 32,
     with replacing(out) as temporary:  # one key: safetensors writes several in any order
         save_file(result, temporary, {"importance": json.dumps(content, sort_keys=True)})
     entries = sum(tensor.numel() for tensor in result.values())
-    return f"cache_importance: {settings.importance} of {entries} entries from {len(sample)} examples"
+    dropped = f" ({pairs.count(None)} dropped)" if None in pairs else ""
+    return f"cache_importance: {settings.importance} of {entries} entries from {len(sample)} examples{dropped}"
 
 
-def about_base_model(settings: BaseModel, base: MaskedLM) -> dict[str, object]:
+def about_base_model(settings: BaseModel, base: LanguageModel) -> dict[str, object]:
     """What a space remembers of its base model."""
     return {
         "base_model": settings.name,

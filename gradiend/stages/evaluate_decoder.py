@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.loading import load_base_model
-from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.baselines import mean_difference_update
 from gradiend.choice import Aim, Candidate, Measured, aims
 from gradiend.decoding import Chosen, Grid, Trial, Update
@@ -80,7 +80,7 @@ class _Setup:
     def __init__(
         self,
         settings: EvaluateDecoder,
-        base: MaskedLM,
+        base: LanguageModel,
         gradiend: GradiendModel,
         examples: pd.DataFrame,
         neutral: pd.DataFrame,

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.caps import capped
 from gradiend.decoding import SplitEvaluator
 from gradiend.lms import STEP_TOKENS, NeutralText
@@ -23,7 +23,7 @@ class EvaluationSet:
     def __init__(
         self,
         settings: EvaluateDecoder,
-        base: MaskedLM,
+        base: LanguageModel,
         examples: pd.DataFrame,
         neutral: pd.DataFrame,
         batch_size: int,

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.loading import load_base_model
-from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.caps import capped
 from gradiend.devices import AUTO
 from gradiend.gradients.capture import Capture, Pair
@@ -39,12 +39,12 @@ def open_split(
 
 
 @lru_cache(maxsize=1)
-def _loaded(settings: BaseModel, device: str) -> MaskedLM:
+def _loaded(settings: BaseModel, device: str) -> LanguageModel:
     return load_base_model(settings, device=device)
 
 
 def split_rows(
-    settings: CacheGradients, base: MaskedLM, capture: Capture, examples: pd.DataFrame, split: str, batch_size: int
+    settings: CacheGradients, base: LanguageModel, capture: Capture, examples: pd.DataFrame, split: str, batch_size: int
 ) -> LiveRows:
     """Train: one row per batch. Other splits: one per example, no more than any encoder evaluation reads."""
     own = examples[examples["split"] == split]
@@ -62,11 +62,12 @@ def split_rows(
     own = own[np.array([pair is not None for pair in pairs], dtype=bool)]
     by_id: dict[int, Pair] = {i: p for i, p in zip(own["id"], (p for p in pairs if p is not None), strict=True)}
     table = batch_table(own) if split == "train" else example_table(own)
-    return LiveRows(capture, table, [[by_id[i] for i in ids] for ids in table["example_ids"]], batch_size)
+    groups = [[by_id[i] for i in ids] for ids in table["example_ids"]]
+    return LiveRows(capture, table, groups, batch_size, dropped=pairs.count(None))
 
 
 def neutral_rows(
-    settings: CacheGradients, base: MaskedLM, capture: Capture, neutral: pd.DataFrame, batch_size: int
+    settings: CacheGradients, base: LanguageModel, capture: Capture, neutral: pd.DataFrame, batch_size: int
 ) -> LiveRows:
     """One row per neutral text of the test split, at most `NEUTRAL_TEXTS`: at its slot, else at one real token.
 
@@ -77,4 +78,5 @@ def neutral_rows(
     slots = base.neutral_slots(own, settings.seed)
     own = own[np.array([slot is not None for slot in slots], dtype=bool)]
     table = example_table(own.assign(factual_class="neutral", alternative_class="neutral"))
-    return LiveRows(capture, table, [[Pair(slot, slot)] for slot in slots if slot is not None], batch_size)
+    groups = [[Pair(slot, slot)] for slot in slots if slot is not None]
+    return LiveRows(capture, table, groups, batch_size, dropped=slots.count(None))

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from gradiend import __version__
+from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.loading import load_base_model
-from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.files import file_name, read_json, remove, replacing, write_json
 from gradiend.model import GradiendModel
 from gradiend.rewriting import Rewriter
@@ -47,7 +47,7 @@ def _folder(name: str, direction: str) -> Path:
     return Path(file_name(name)) if direction == "strengthen" else Path(direction, file_name(name))
 
 
-def _write(base: MaskedLM, gradiend: GradiendModel, choice: dict[str, Any], folder: Path) -> None:
+def _write(base: LanguageModel, gradiend: GradiendModel, choice: dict[str, Any], folder: Path) -> None:
     rewriter = Rewriter(base.parameters(), gradiend.space)
     with replacing(folder) as temporary:
         with rewriter.rewritten(gradiend.update(choice["feature_factor"]), choice["learning_rate"]):

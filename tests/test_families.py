@@ -1,0 +1,57 @@
+"""Every architecture: rows are autograd's, no head parameter is in the space, and batches do not matter."""
+
+import pytest
+import torch
+from families import CAUSAL, MASKED, family
+from tiny import autograd_rows, random_space, relative_error, tiny_pairs, whole_space
+
+from gradiend.gradients.capture import Capture
+
+FAMILIES = [*MASKED, *CAUSAL]
+ROUNDED = {"Gemma": 1e-7}  # its norms compute, and sum their gradients, in float32 whatever the type of the model
+
+
+@pytest.mark.parametrize("share", [1.0, 0.1])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_rows_equal_float64_autograd(name: str, share: float) -> None:
+    base = family(name, torch.float64)
+    space = whole_space(base) if share == 1 else random_space(base, share)
+    pairs = tiny_pairs(base)
+    found = Capture(base, space).example_rows(pairs)
+    for rows, slots in zip(found, ([p.factual for p in pairs], [p.alternative for p in pairs]), strict=True):
+        assert relative_error(rows, autograd_rows(base, space, slots)) < ROUNDED.get(name, 1e-12)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_float32_rows_are_as_good_as_float32_autograd(name: str) -> None:
+    base, exact = family(name), family(name, torch.float64)
+    space = random_space(base, 0.1)
+    pairs = tiny_pairs(base)
+    (found, _), slots = Capture(base, space).example_rows(pairs), [pair.factual for pair in pairs]
+    assert relative_error(found.double(), autograd_rows(exact, space, slots)) < 3e-6
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_space_holds_the_backbone_and_no_head(name: str) -> None:
+    base = family(name)
+    names = dict(base.pretrained.named_parameters())
+    assert set(base.parameters()) <= set(names)
+    assert all(name.startswith(base.prefix) for name in base.parameters())
+    assert not any("lm_head" in name or "predictions" in name or "vocab_" in name for name in base.parameters())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_rows_do_not_depend_on_the_batch(name: str) -> None:
+    base = family(name, torch.float64)
+    space, pairs = random_space(base, 0.2), tiny_pairs(base)
+    capture = Capture(base, space)
+    together, _ = capture.example_rows(pairs)
+    alone = torch.cat([capture.example_rows([pair])[0] for pair in pairs])
+    batch_row = capture.batch_row(pairs)[0][None]
+    assert relative_error(together, alone) < ROUNDED.get(name, 1e-12)
+    assert relative_error(batch_row, alone.mean(0, keepdim=True)) < 1e-6  # norms and rotations in float32
+
+
+@pytest.mark.parametrize("name", ["RoBERTa", "GPT-2"])
+def test_the_targets_of_these_tests_are_of_one_and_of_several_tokens(name: str) -> None:
+    assert len({len(pair.factual.targets) for pair in tiny_pairs(family(name))}) > 1
