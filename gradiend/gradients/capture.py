@@ -266,16 +266,18 @@ class Capture:
 
     def _autograd(self, slots: Sequence[Slot]) -> list[dict[str, Tensor]]:
         """The kept entries of each factual gradient by plain autograd, one parameter in memory at a time."""
-        found = [
-            {name: torch.zeros(self.space.sizes[name], device=self.base.device) for name in self.wanted} for _ in slots
-        ]
-        current = dict[str, Tensor]()
-        with each_gradient({name: self.parameters[name] for name in self.wanted}, self._keep_in(current)):
+        parts = [(name, self.space.sizes[name], self.parameters[name]) for name in self.wanted]
+        found = [{name: p.new_zeros(size, requires_grad=False) for name, size, p in parts} for _ in slots]
+        current = found[0]
+
+        def keep(name: str, gradient: Tensor) -> None:  # copies: new tensors would scatter over the heap
+            current[name].copy_(self._kept(gradient, name))
+
+        with each_gradient({name: self.parameters[name] for name in self.wanted}, keep):
             batch = self.base.batch(slots)
-            for own, loss in zip(found, losses(self.base.logits(batch), batch), strict=True):
+            by_example = losses(self.base.logits(batch), batch)
+            for current, loss in zip(found, by_example, strict=True):
                 loss.backward(retain_graph=True)
-                own.update(current)
-                current.clear()
         return found
 
     @torch.no_grad()
@@ -285,12 +287,6 @@ class Capture:
         padded = self.base.logits(together)[together.example == len(slots) - 1]
         alone = self.base.logits(self.base.batch(slots[-1:]))
         return not float((padded - alone).norm()) <= self._loose * CHECK_RELATIVE * float(alone.norm())
-
-    def _keep_in(self, found: dict[str, Tensor]) -> Any:
-        def keep(name: str, gradient: Tensor) -> None:
-            found[name] = self._kept(gradient, name)
-
-        return keep
 
 
 @contextmanager
