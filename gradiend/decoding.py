@@ -128,15 +128,19 @@ class Trial:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The outcome of one aim: the candidate with what was measured for it, or the reason why there is none."""
+    """The outcome of one aim: the candidate with what was measured for it, or the reason why there is none.
+
+    `weighed` are all candidates from which it was chosen.
+    """
 
     candidate: Candidate | None
     measured: Measured | None
     reason: str | None
+    weighed: tuple[Candidate, ...]
 
 
 class Grid:
-    """The candidates of one decoder on the split that chooses; what cannot win is not measured to its end."""
+    """The candidates of one decoder on the split that chooses; each is measured as far as the choice needs it."""
 
     def __init__(
         self,
@@ -157,23 +161,25 @@ class Grid:
         return self._updates[feature_factor]
 
     def measure_all(self) -> None:
-        """Measure what the choice did not need: every candidate's probabilities, and its first step of tokens."""
+        """Measure what the choice did not need: every candidate's probabilities, and whether it keeps the LMS."""
         for trial in self.trials.values():
-            trial.with_probabilities()
+            trial.with_probabilities().settled()
 
-    def of(self, aim: Aim) -> list[tuple[Candidate, Measured]]:
-        """The candidates that an aim chose from, and what is known of them."""
-        return [(c, t.measured) for c, t in self.trials.items() if c.feature_factor in aim.feature_factors]
+    def of(self, chosen: Chosen) -> list[tuple[Candidate, Measured]]:
+        """The candidates that were weighed, and what is known of them."""
+        return [(candidate, self.trials[candidate].measured) for candidate in chosen.weighed]
 
     def choose(self, aim: Aim, learning_rates: Sequence[float]) -> Chosen:
         """Choose from the grid, bisect the boundary where the choice lies at it, and choose again."""
         candidates = [Candidate(factor, rate) for factor in aim.feature_factors for rate in learning_rates]
         chosen = self._best(aim, candidates)
         if chosen is not None:
-            chosen = self._best(aim, [*candidates, *self._bisected(chosen, candidates)])
+            candidates += self._bisected(chosen, candidates)
+            chosen = self._best(aim, candidates)
         if chosen is None:
-            return Chosen(None, None, reason(aim, self.of(aim), self._evaluator.base, self._ratio))
-        return Chosen(chosen, self.trials[chosen].measured, None)
+            settled = [(candidate, self.trials[candidate].settled().measured) for candidate in candidates]
+            return Chosen(None, None, reason(aim, settled, self._evaluator.base, self._ratio), tuple(candidates))
+        return Chosen(chosen, self.trials[chosen].measured, None, tuple(candidates))
 
     def _best(self, aim: Aim, candidates: Sequence[Candidate]) -> Candidate | None:
         """The candidate of the highest value above the base model's that keeps the LMS; ties to the smaller rate.

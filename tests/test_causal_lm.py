@@ -9,7 +9,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from gradiend.backbones.causal_lm import CausalLM
 from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
-from gradiend.probabilities import ClassProbabilities, surface_forms
+from gradiend.examples.summary import surface_forms
+from gradiend.probabilities import ClassProbabilities
 
 
 def gpt2(**options: str) -> CausalLM:

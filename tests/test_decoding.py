@@ -12,8 +12,9 @@ from tiny import CLASSES, NEUTRAL_TEXTS, learnt_masked_lm, random_space, tiny_ex
 
 from gradiend.choice import Candidate, Measured, aims
 from gradiend.decoding import Grid, SplitEvaluator, Trial
+from gradiend.examples.summary import surface_forms
 from gradiend.lms import NeutralText
-from gradiend.probabilities import ClassProbabilities, surface_forms
+from gradiend.probabilities import ClassProbabilities
 from gradiend.rewriting import Rewriter
 
 FACTORS = {"female": 1.0, "male": -1.0}

@@ -136,7 +136,7 @@ def test_the_most_important_entries_are_kept(done: Files) -> None:
     kept, mask = full.gather(tensors)[space.positions_in(full)], torch.ones(full.input_dim, dtype=torch.bool)
     mask[space.positions_in(full)] = False
     assert kept.min() >= full.gather(tensors)[mask].max()
-    assert space.about == about
+    assert space.about == {**about, "pre_pruning": {"topk": 0.1, "threshold": None}}
 
 
 def test_a_threshold_keeps_what_reaches_it(files: Files) -> None:

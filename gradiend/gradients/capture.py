@@ -276,7 +276,8 @@ class Capture:
         with each_gradient({name: self.parameters[name] for name in self.wanted}, keep):
             batch = self.base.batch(slots)
             by_example = losses(self.base.logits(batch), batch)
-            for current, loss in zip(found, by_example, strict=True):
+            for into, loss in zip(found, by_example, strict=True):
+                current = into
                 loss.backward(retain_graph=True)
         return found
 

@@ -65,11 +65,11 @@ def _lookup_scale(module: nn.Embedding) -> float | None:
         return 1.0
     word = torch.zeros(1, 1, dtype=torch.int64, device=module.weight.device)
     try:
-        found = module(word).flatten() / module.weight[0]
+        found = (module(word).flatten() / module.weight[0]).detach().float()
     except (RuntimeError, TypeError, IndexError):  # it wants something else than ids
         return None
-    scale = float(found.float().median())
-    return scale if bool(torch.isclose(found.float(), torch.tensor(scale), rtol=1e-2).all()) else None
+    scale = float(found.median())
+    return scale if bool(torch.isclose(found, found.new_tensor(scale), rtol=1e-2).all()) else None
 
 
 def _pick(full: Tensor, kept: Tensor | None) -> Tensor:

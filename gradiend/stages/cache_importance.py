@@ -1,8 +1,10 @@
 """Base model and training examples -> the importance of every entry of the selected parameters."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.torch import save_file
@@ -42,7 +44,9 @@ def run(*, settings: CacheImportance, examples: Path, eval_batch_size: int = 32,
             batch_size=eval_batch_size,
             progress=bar.update,
         )
-    content = {"order": names, "about": about_base_model(settings.base_model, base)}
+    about = about_base_model(settings.base_model, base) | {"importance": dataclasses.asdict(settings)}
+    about["importance"].pop("base_model")
+    content = {"order": names, "about": about}
     with replacing(out) as temporary:  # one key: safetensors writes several in any order
         save_file(result, temporary, {"importance": json.dumps(content, sort_keys=True)})
     entries = sum(tensor.numel() for tensor in result.values())
@@ -50,7 +54,7 @@ def run(*, settings: CacheImportance, examples: Path, eval_batch_size: int = 32,
     return f"cache_importance: {settings.importance} of {entries} entries from {len(sample)} examples{dropped}"
 
 
-def about_base_model(settings: BaseModel, base: LanguageModel) -> dict[str, object]:
+def about_base_model(settings: BaseModel, base: LanguageModel) -> dict[str, Any]:
     """What a space remembers of its base model."""
     return {
         "base_model": settings.name,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gradiend.examples.preparation import Prepared, prepare
 from gradiend.examples.splits import SPLITS
-from gradiend.files import write_json
+from gradiend.files import digest_bytes, write_json
 from gradiend.settings import PrepareData
 from gradiend.stages.command import main
 from gradiend.tables import write_table
@@ -27,7 +27,7 @@ def run(
         LOG.warning(warning)
     write_table(examples, prepared.examples)
     write_table(neutral, prepared.neutral)
-    write_json(summary, prepared.summary)
+    write_json(summary, prepared.summary | {"examples_digest": digest_bytes(examples.read_bytes())})
     return _line(prepared, settings)
 
 

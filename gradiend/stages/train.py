@@ -50,7 +50,7 @@ def run(
         rows.open("train", train_rows),
         rows.open("validation", validation_rows) if reads_evaluation_rows(settings) else None,
         seed,
-        about={"data_digest": _digest(*([examples] if examples else [train_rows, validation_rows]))},
+        about={"examples_digest": _digest(*([examples] if examples else [train_rows, validation_rows]))},
         save_checkpoint=checkpoints.save,
         devices=(devices.encoder, devices.decoder),
     )
