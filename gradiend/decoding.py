@@ -107,6 +107,10 @@ class Trial:
             self._steps == len(self._evaluator.neutral) or not self._evaluator.undecided(scores)
         )
 
+    def passes(self) -> bool:
+        """Whether it keeps the LMS on as many tokens as that verdict needs."""
+        return self.settled().measured.passes
+
     def keeps_lms(self) -> bool:
         """Whether it keeps the LMS on all tokens; a clear failure is seen earlier."""
         while not self.fails() and self._steps < len(self._evaluator.neutral):
@@ -172,17 +176,17 @@ class Grid:
     def choose(self, aim: Aim, learning_rates: Sequence[float]) -> Chosen:
         """Choose from the grid, bisect the boundary where the choice lies at it, and choose again."""
         candidates = [Candidate(factor, rate) for factor in aim.feature_factors for rate in learning_rates]
-        chosen = self._best(aim, candidates)
+        chosen = self._best(aim, candidates, lambda trial: trial.passes())
         if chosen is not None:
             candidates += self._bisected(chosen, candidates)
-            chosen = self._best(aim, candidates)
+            chosen = self._best(aim, candidates, lambda trial: trial.keeps_lms())
         if chosen is None:
             settled = [(candidate, self.trials[candidate].settled().measured) for candidate in candidates]
             return Chosen(None, None, reason(aim, settled, self._evaluator.base, self._ratio), tuple(candidates))
         return Chosen(chosen, self.trials[chosen].measured, None, tuple(candidates))
 
-    def _best(self, aim: Aim, candidates: Sequence[Candidate]) -> Candidate | None:
-        """The candidate of the highest value above the base model's that keeps the LMS; ties to the smaller rate.
+    def _best(self, aim: Aim, candidates: Sequence[Candidate], keeps: Callable[[Trial], bool]) -> Candidate | None:
+        """The candidate of the highest value above the base model's that `keeps` the LMS; ties to the smaller rate.
 
         Large rates first: until one keeps the LMS, that is what excludes the next one cheaply, then its value.
         """
@@ -192,20 +196,20 @@ class Grid:
             if best is None and trial.fails():
                 continue
             own = aim.value(trial.with_probabilities().measured)
-            if (own > value or (best is not None and own == value)) and trial.keeps_lms():
+            if (own > value or (best is not None and own == value)) and keeps(trial):
                 best, value = candidate, own
         return best
 
     def _bisected(self, chosen: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The points between the choice and a failing larger neighbour, if the boundary of the LMS lies there."""
         high = neighbour(chosen, candidates)
-        if high is None or self._trial(high).settled().measured.passes:
+        if high is None or self._trial(high).passes():
             return []
         low, points = chosen, []
         for _ in range(BISECTIONS):
             middle = Candidate(chosen.feature_factor, between(low.learning_rate, high.learning_rate), refined=True)
             points.append(middle)
-            if self._trial(middle).settled().measured.passes:
+            if self._trial(middle).passes():
                 low = middle
             else:
                 high = middle

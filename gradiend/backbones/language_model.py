@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from gradiend.backbones.products import speed_up
 from gradiend.backbones.slots import Batch, Slot, batch_of, head_at
 from gradiend.errors import GradiendError
 
@@ -35,6 +36,7 @@ class LanguageModel(ABC):
         placeholder: str = "[MASK]",
         too_long: str = "error",
     ) -> None:
+        speed_up(model)
         self.pretrained = model
         self.model: nn.Module = model.eval().requires_grad_(False)
         self.backbone: nn.Module = model.base_model

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from gradiend.backbones.products import product
+
 DENSE_FROM = 0.3  # share of kept entries from which one dense product beats a sampled one
 
 K = TypeVar("K", bound=nn.Module)
@@ -117,7 +119,7 @@ def _dense_matrix(kept: Tensor | None, swap: bool) -> Add:
     def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
         left, right = (inputs, delta) if swap else (delta, inputs)
         for row, a, b in zip(rows, left, right, strict=True):
-            row += _pick((a.T @ b).flatten(), kept)
+            row += _pick(product(a.T, b.T).flatten(), kept)
 
     return add
 
