@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gradiend.errors import GradiendError
+from gradiend.files import read_json
 
 GRADIEND_FILES = ("model.safetensors", "space.safetensors", "config.json", "training.json")
 _OF_THE_PIPELINE = ("benchmarks", "data", "decoder", "demo", "encoder", "gradients", "logs", "plots", "pruning")
@@ -20,13 +21,22 @@ def require_replaceable(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise GradiendError(f"{folder}: is a file, but a GRADIEND's folder is to be written there: give another path")
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    own = GRADIEND_FILES if "space.safetensors" in names else ()  # other models have a config.json, too
+    own = GRADIEND_FILES if _is_of_a_gradiend(folder / "config.json") else ("training.json",)
     for name in names:
         if name not in own:
             raise GradiendError(
                 f"{folder}: holds '{name}', which is not of a GRADIEND, and would be removed: "
                 "give a folder of its own (training_arguments.output_dir), or move the file away"
             )
+
+
+def _is_of_a_gradiend(config: Path) -> bool:
+    """Other models have a config.json and a model.safetensors, too."""
+    try:
+        content = read_json(config)
+    except GradiendError:
+        return False
+    return isinstance(content, dict) and "target_classes" in content
 
 
 def misplaced(

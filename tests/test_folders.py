@@ -1,5 +1,6 @@
 """Folders of results: nothing of the user's is replaced, and moved folders lie apart from the pipeline's."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,26 +16,33 @@ def holding(folder: Path, *names: str) -> Path:
     return folder
 
 
+def gradiend(folder: Path, *more: str) -> Path:
+    holding(folder, *GRADIEND_FILES, *more)
+    (folder / "config.json").write_text('{"target_classes": ["a", "b"]}')
+    return folder
+
+
 def test_nothing_an_empty_folder_and_a_gradiend_may_be_replaced(tmp_path: Path) -> None:
     require_replaceable(tmp_path / "nothing")
     require_replaceable(holding(tmp_path / "empty"))
-    require_replaceable(holding(tmp_path / "gradiend", *GRADIEND_FILES))
+    require_replaceable(gradiend(tmp_path / "gradiend"))
 
 
 @pytest.mark.parametrize(
-    ("names", "foreign"),
+    ("make", "names", "foreign"),
     [
-        ((*GRADIEND_FILES, "thesis.tex"), "thesis.tex"),
-        ((*GRADIEND_FILES, ".git"), ".git"),
-        (("config.json", "model.safetensors"), "config.json"),
-        (("notes.txt",), "notes.txt"),
+        (gradiend, ["thesis.tex"], "thesis.tex"),
+        (gradiend, [".git"], ".git"),
+        (holding, ["config.json", "model.safetensors"], "config.json"),
+        (holding, ["model.safetensors"], "model.safetensors"),
+        (holding, ["notes.txt"], "notes.txt"),
     ],
-    ids=["beside a GRADIEND", "hidden", "another model", "alone"],
+    ids=["beside a GRADIEND", "hidden", "another model", "weights alone", "alone"],
 )
 def test_a_folder_that_holds_anything_else_is_refused_by_name(
-    tmp_path: Path, names: tuple[str, ...], foreign: str
+    tmp_path: Path, make: Callable[..., Path], names: list[str], foreign: str
 ) -> None:
-    folder = holding(tmp_path / "precious", *names)
+    folder = make(tmp_path / "precious", *names)
     with pytest.raises(GradiendError, match=rf"precious: holds '{foreign}', which is not of a GRADIEND"):
         require_replaceable(folder)
 
@@ -57,7 +65,7 @@ MODEL, SEEDS = ": give a folder of its own, such as 'out/model'", ": give a fold
         ("..", None, "output_dir", f"'..' is or holds the working directory{MODEL}"),
         (None, "out", "seed_runs_dir", f"'out' is or holds experiment_dir 'out'{SEEDS}"),
         ("out/data", None, "output_dir", f"'out/data' is in 'out/data', which the pipeline itself writes{MODEL}"),
-        ("out/seeds/best", None, "output_dir", f"'out/seeds/best' is in 'out/seeds', which the pipeline itself w"),
+        ("out/seeds/best", None, "output_dir", "'out/seeds/best' is in 'out/seeds', which the pipeline itself w"),
         (None, "out/seeds/best", "seed_runs_dir", "'out/seeds/best' is in 'out/seeds/best', which the pipeline its"),
         (None, "out/model", "seed_runs_dir", f"'out/model' is in 'out/model', which the pipeline itself writes{SEEDS}"),
         ("a", "a", "output_dir", "'a' and seed_runs_dir 'a' are the same or in each other: give two folders"),

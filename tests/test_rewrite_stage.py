@@ -21,9 +21,9 @@ CHOICE = {"learning_rate": 0.1, "feature_factor": 1.0, "reason": None}
 def folder(tmp_path: Path) -> Path:
     """A base model and a GRADIEND over it."""
     save_tiny_model(tmp_path / "base")
-    GradiendModel(random_space(tiny_masked_lm(), 0.1), GradiendConfig(("female", "male"))).initialise(0).save_pretrained(
-        tmp_path / "model"
-    )
+    GradiendModel(random_space(tiny_masked_lm(), 0.1), GradiendConfig(("female", "male"))).initialise(
+        0
+    ).save_pretrained(tmp_path / "model")
     return tmp_path
 
 

@@ -44,7 +44,9 @@ def outputs(folder: Path, seed: int) -> dict[str, Path]:
     return {"out": folder / f"seeds/seed_{seed}/model", "training": folder / f"seeds/seed_{seed}/training.json"}
 
 
-def trained(inputs: dict[str, Path], folder: Path, keep_seed_runs: int = 1, **arguments: Any) -> tuple[str, GradiendModel, Any]:
+def trained(
+    inputs: dict[str, Path], folder: Path, keep_seed_runs: int = 1, **arguments: Any
+) -> tuple[str, GradiendModel, Any]:
     """The stage's line, the model it wrote, and training.json, for seed 1."""
     files: dict[str, Any] = {**inputs, **outputs(folder, 1)}
     line = run(settings=train_settings(**arguments), seed=1, keep_seed_runs=keep_seed_runs, **files)

@@ -44,7 +44,7 @@ def run(*, settings: RewriteModel, model: Path, decoder: Path, out: Path) -> str
 
 
 def _remove_earlier(out: Path) -> None:
-    """Remove the summary first, so that nothing looks finished, then the folders that an earlier run wrote, no others."""
+    """Remove the summary, so that nothing looks finished, then the folders that an earlier run wrote, and no others."""
     remove(out)
     for above in (out.parent, out.parent / "weaken"):
         for mark in above.glob("*/" + MARK):

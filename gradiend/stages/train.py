@@ -38,11 +38,13 @@ def run(
 ) -> str:
     """Write the model folder `out`, and its training.json also as `training`, which outlives the folder.
 
-    Where `keep_seed_runs` is 0, intermediate checkpoints are deleted at the end, as with `delete_models`. Rows are stored ones (`rows.parquet` files) or, where not given, computed from `examples` by the base model.
-    Devices not given follow from the number of GPUs.
+    Rows are stored ones (`rows.parquet` files) or, where not given, computed from `examples` by the base model.
+    Devices not given follow from the number of GPUs. Where `keep_seed_runs` is 0, intermediate checkpoints are
+    deleted at the end, as with `delete_models`.
     """
     kept = ParameterSpace.load(space)
-    devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder)
+    mps = torch.backends.mps.is_available()
+    devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder, mps=mps)
     checkpoints = Checkpoints(out.parent / "checkpoints", only_best=settings.save_only_best)
     rows = RowSource(settings.live, kept, examples, eval_batch_size, device)
     trained = train(
