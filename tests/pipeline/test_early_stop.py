@@ -38,10 +38,11 @@ def test_seeds_are_tried_until_enough_have_converged(
 
 
 def test_models_of_unselected_seeds_are_temporary_unless_kept(tmp_path: Path) -> None:
-    changes = {"keep_seed_runs": False, "min_convergent_seeds": 2, "max_seeds": 2}
+    changes: dict[str, Any] = {"keep_seed_runs": False, "min_convergent_seeds": 2, "max_seeds": 2}
+    changes |= {"save_strategy": "steps", "save_steps": 10}
     experiment = Experiment.new(tmp_path, **{f"training_arguments__{key}": value for key, value in changes.items()})
     experiment.run()
-    assert list(experiment.path("seeds").glob("seed_*/model/*.safetensors")) == []
+    assert list(experiment.path("seeds").glob("seed_*/**/*.safetensors")) == []
     assert len(list(experiment.path("seeds").glob("seed_*/evaluation.json"))) == 2
     assert experiment.path("seeds", "best", "model.safetensors").exists()
     assert experiment.planned() == Counter()
