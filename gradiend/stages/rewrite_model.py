@@ -47,10 +47,10 @@ def _remove_earlier(out: Path) -> None:
     """Remove the summary, so that nothing looks finished, then the folders that an earlier run wrote, and no others."""
     remove(out)
     for above in (out.parent, out.parent / "weaken"):
-        for mark in above.glob("*/" + MARK):
-            remove(mark.parent)
-        for partial in above.glob(".*.partial"):
+        for partial in list(above.glob(".*.partial")):
             remove(partial)
+        for folder in [mark.parent for mark in above.glob("*/" + MARK)]:
+            remove(folder.rename(above / f".{folder.name}.partial"))  # half removed it would look foreign
 
 
 def _folder(name: str, direction: str) -> Path:
