@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.language_model import LanguageModel, named
 from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
 
@@ -27,7 +27,9 @@ class MaskedLM(LanguageModel):
     ) -> list[Slot | None]:
         """Also refused: a text that holds a mask token of its own."""
         keys = [(_after_space(text, self.placeholder), target) for text, target in zip(texts, targets, strict=True)]
-        known = {key: self._target(*key) for key in dict.fromkeys(keys)}
+        ids = list(ids)
+        first = dict(zip(reversed(keys), reversed(ids), strict=True))
+        known = {key: self._target(*key, first[key]) for key in dict.fromkeys(keys)}
         tokens = [known[key] for key in keys]
         mask = self.tokenizer.mask_token
         filled = [text.replace(self.placeholder, mask * len(token)) for text, token in zip(texts, tokens, strict=True)]
@@ -64,16 +66,16 @@ class MaskedLM(LanguageModel):
         """As in a text, where tokenizers that mark word starts have another token than without white space."""
         return self._target(True, target)
 
-    def _target(self, after_space: bool, target: str) -> tuple[int, ...]:
+    def _target(self, after_space: bool, target: str, example: int | None = None) -> tuple[int, ...]:
         text = f" {target}" if after_space else target
-        return self._known(self.tokenizer(text, add_special_tokens=False)["input_ids"], target)
+        return self._known(self.tokenizer(text, add_special_tokens=False)["input_ids"], target, example)
 
     def _slot(self, example: int, text: str, row: list[int], target: tuple[int, ...], too_long: str) -> Slot | None:
         mask = self.tokenizer.mask_token_id
         positions = [i for i, token in enumerate(row) if token == mask]
         if text.count(self.placeholder) != 1 or len(positions) != len(target):
             raise GradiendError(
-                f"example {example}: {len(positions)} mask tokens for {len(target)} target tokens in '{text[:60]}': "
+                f"{named(example)}: {len(positions)} mask tokens for {len(target)} target tokens in '{text[:60]}': "
                 f"a text must hold '{self.placeholder}' once and no '{self.tokenizer.mask_token}' besides"
             )
         if not self._fits(example, text, len(row), too_long):

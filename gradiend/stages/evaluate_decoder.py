@@ -185,7 +185,7 @@ class _Setup:
             before, after = abs(result.aim.value(base)), abs(result.aim.value(result.test))
             rate = result.chosen.candidate.learning_rate
             parts.append(
-                f"{name}: learning rate {rate:.4g}, {before:.3f} -> {after:.3f}, LMS {lms:.3f} -> "
+                f"{name}: learning rate {rate:.4g}, {before:.3g} -> {after:.3g}, LMS {lms:.3f} -> "
                 f"{result.test.lms:.3f} on test (n = {result.test.n})"
             )
         return "; ".join(parts)
