@@ -13,7 +13,7 @@ from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.loading import load_base_model
 from gradiend.baselines import mean_difference_update
 from gradiend.choice import Aim, Candidate, Measured, aims
-from gradiend.decoding import Chosen, Grid, Trial, Update
+from gradiend.decoding import Chosen, Grid, Trial
 from gradiend.devices import AUTO
 from gradiend.files import read_json, write_json
 from gradiend.gradients.capture import Capture
@@ -27,6 +27,8 @@ from gradiend.stages.command import main
 from gradiend.stages.evaluation_set import SPLITS, EvaluationSet
 from gradiend.stages.live import split_rows
 from gradiend.tables import read_table, write_table
+
+BASELINE_STEPS = 3  # of 1,000 tokens: what decides on a candidate of the baseline, which nobody rewrites a model with
 
 
 def run(
@@ -52,12 +54,13 @@ def run(
     base = load_base_model(settings.base_model, device=device)
     forms = read_json(data_summary)["surface_forms"]
     setup = _Setup(settings, base, gradiend, table, read_table(neutral), forms, eval_batch_size)
-    own = setup.evaluate(gradiend.update, "GRADIEND", setup.aims(), Trial.complete)
+    validation = setup.splits["validation"]
+    own = setup.evaluate(Grid(validation, gradiend.update), "GRADIEND", setup.aims(), Trial.complete)
     for result in own:
         result.grid.measure_all()
     rows = StoredRows(train_rows.parent, ParameterSpace.load(space)) if train_rows else setup.live_rows(space)
-    direction = mean_difference_update(rows, gradiend)
-    baseline = setup.evaluate(direction, "mean difference", setup.aims_of_labels(), Trial.settled)
+    grid_of_baseline = Grid(validation.brief(BASELINE_STEPS), mean_difference_update(rows, gradiend))
+    baseline = setup.evaluate(grid_of_baseline, "mean difference", setup.aims_of_labels(), Trial.settled)
     write_table(grid, setup.grid_table(own))
     write_table(positions, setup.positions)
     write_json(
@@ -108,19 +111,10 @@ class _Setup:
         """The aims of a direction that is oriented by the labels."""
         return self._aims(1.0, balancing=[])
 
-    def evaluate(
-        self, update: Update, name: str, aims: Sequence[Aim], scored: Callable[[Trial], Trial]
-    ) -> "list[_Result]":
+    def evaluate(self, grid: Grid, name: str, aims: Sequence[Aim], scored: Callable[[Trial], Trial]) -> "list[_Result]":
         """Choose on validation for every aim, then measure what was chosen on test, `scored` on enough tokens."""
-        settings = self.settings
         with tqdm(desc=name, unit=" candidates", mininterval=5) as bar:
-            grid = Grid(
-                self.splits["validation"],
-                update,
-                lms_ratio=settings.lms_ratio,
-                progress=bar.update,
-            )
-            chosen = [grid.choose(aim, settings.learning_rates) for aim in aims]
+            chosen = [grid.choose(aim, self.settings.learning_rates, bar.update) for aim in aims]
         return [
             _Result(aim, grid, one, self._on_test(grid, one, scored)) for aim, one in zip(aims, chosen, strict=True)
         ]
