@@ -4,8 +4,8 @@
     python benchmarks/jobs.py real --model FOLDER --data TABLE --neutral TABLE --classes F M [--seeds 1]
 
 `tiny` is three seeds of 30 steps on the demo model and data (which are built first and not counted); `real` one seed of
-100 steps on a model and data of yours. Snakemake runs the experiment once; then every command that it printed is run
-again inside this one process, whose imports are done: that is the work without the start of processes.
+100 steps on a model and data of yours. Snakemake runs the experiment. For `tiny`, every command that it printed is then
+run again inside this one process, whose imports are done: that is the work without the start of processes.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 import yaml
 from timing import heading, line
@@ -34,6 +35,7 @@ COMMON: dict[str, Any] = {
     "source": "alternative",
     "target": "diff",
     "decoder_eval_max_size_training_like": 100,
+    "decoder_eval_max_size_neutral": 100,
     "encoder_eval_max_size": 200,  # 100 a class
     "min_convergent_seeds": None,
     "keep_seed_runs": True,
@@ -51,7 +53,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder), tiny(Path(folder)) if given.job == "tiny" else real(given))
+        if given.job == "tiny":
+            in_one_process(Path(folder), tiny(Path(folder)))
+        else:
+            by_job(Path(folder), real(given))
 
 
 def tiny(folder: Path) -> dict[str, Any]:
@@ -59,6 +64,7 @@ def tiny(folder: Path) -> dict[str, Any]:
     demo = yaml.safe_load((PROJECT / "config.yaml").read_text()) | {"experiment_dir": "out"}
     snakemake(folder, demo, "out/demo/accuracy.json")
     arguments = COMMON | {"max_steps": 30, "eval_steps": 15, "max_seeds": 3, "learning_rate": 1e-3}
+    arguments["train_max_size"] = 120  # a class: the 30 batches that 30 steps use
     arguments |= {"pre_prune_config": {"topk": 0.01, "n_samples": 32}}
     return demo | {"experiment_dir": "out", "training_arguments": arguments}
 
@@ -73,7 +79,18 @@ def real(given: argparse.Namespace) -> dict[str, Any]:
     return config | {"training_arguments": arguments}
 
 
-def measure(folder: Path, config: dict[str, Any]) -> None:
+def by_job(folder: Path, config: dict[str, Any]) -> None:
+    """Run the experiment, and print what Snakemake's own benchmark files say of every job."""
+    before = spent()
+    snakemake(folder, config, "all")
+    heading("job", "CPU s", "peak memory, MiB")
+    for file in sorted((folder / "out" / "benchmarks").glob("*.tsv"), key=lambda path: path.stat().st_mtime):
+        measured = pd.read_csv(file, sep="\t").iloc[0]
+        line([file.stem, float(measured["cpu_time"]), float(measured["max_rss"])])
+    line(["all jobs and Snakemake", spent() - before, ""])
+
+
+def in_one_process(folder: Path, config: dict[str, Any]) -> None:
     """Run the experiment, then its commands again in this process."""
     before = spent()
     printed = snakemake(folder, config, "all")

@@ -6,6 +6,7 @@ module's input and the gradient of its output. Both are `[groups, positions, fea
 
 import copy
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeGuard, TypeVar
@@ -18,6 +19,11 @@ from transformers.pytorch_utils import Conv1D
 from gradiend.backbones.products import product
 
 DENSE_FROM = 0.3  # share of kept entries from which one dense product beats a sampled one
+
+with warnings.catch_warnings(
+    action="ignore"
+):  # torch says once, to whoever makes the first one, that these are in beta
+    torch.sparse_csr_tensor([0, 0], [], [], (1, 1), check_invariants=False)
 
 K = TypeVar("K", bound=nn.Module)
 Add = Callable[[Tensor, Tensor, Tensor], None]  # rows [groups, entries], input, gradient of the output
@@ -125,20 +131,15 @@ def _dense_matrix(kept: Tensor | None, swap: bool) -> Add:
 
 
 def _sampled_matrix(shape: torch.Size, kept: Tensor, swap: bool) -> Add:
-    """Only the kept entries of the product: the row-major order of CSR is that of the flat indices."""
-    pattern = torch.sparse_csr_tensor(
-        torch.searchsorted(kept, torch.arange(shape[0] + 1, device=kept.device) * shape[1]),
-        kept % shape[1],
-        torch.zeros(len(kept), device=kept.device),
-        tuple(shape),
-    )
-    patterns = {torch.float32: pattern}
+    """Only the kept entries of the product, added in place: the order of CSR's values is that of the flat indices."""
+    starts = torch.searchsorted(kept, torch.arange(shape[0] + 1, device=kept.device) * shape[1])
+    columns, size = kept % shape[1], tuple(shape)
 
     def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
         left, right = (inputs, delta) if swap else (delta, inputs)
-        csr = patterns.setdefault(rows.dtype, pattern.to(rows.dtype))
         for row, a, b in zip(rows, left, right, strict=True):
-            row += torch.sparse.sampled_addmm(csr, a.T.contiguous(), b.contiguous()).values()
+            values = torch.sparse_csr_tensor(starts, columns, row, size, check_invariants=False)
+            torch.sparse.sampled_addmm(values, a.T, b, out=values)
 
     return add
 
