@@ -77,7 +77,7 @@ class ModelConfig:
     """Which base model: a local folder or a Hugging Face id."""
 
     name: Text
-    """Local folder or Hugging Face id; "demo" is the model that the pipeline builds itself."""
+    """Local folder or Hugging Face id; the pipeline builds "demo", a BERT, and "demo-causal", a GPT-2, itself."""
     revision: OptionalText = None
     """Branch, tag or commit of a Hugging Face id."""
     trust_remote_code: OptionalBool = None

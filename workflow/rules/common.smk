@@ -69,9 +69,8 @@ MODEL = folder("output_dir", "model")
 SEEDS = folder("seed_runs_dir", "seeds")
 SEED = f"{SEEDS}/seed_{{seed}}"
 DEMO = f"{OUT}/demo"
-DEMO_MODEL = [
-    f"{DEMO}/model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-]
+DEMO_KINDS = {"demo": "", "demo-causal": "-causal"}  # the model's name in the config: what is added to its files' names
+MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 GRADIEND = ("model.safetensors", "space.safetensors", "config.json", "training.json")
 SPLITS = ("train", "validation", "test", "neutral")
 
@@ -79,6 +78,7 @@ SPLITS = ("train", "validation", "test", "neutral")
 wildcard_constraints:
     run="|".join(RUNS) if MANY else "[^/]+",
     seed=r"\d+",
+    kind="|".join(DEMO_KINDS.values()),
 
 
 def gradiend_files(folder):
@@ -116,14 +116,23 @@ def seed_paths(pattern, wildcards, seeds):
     return expand(pattern, seed=seeds, **({"run": run_of(wildcards)} if MANY else {}))
 
 
+def demo_examples(run):
+    """The demo's examples; with its causal model those whose person stands before the slot."""
+    return f"{DEMO}/examples{DEMO_KINDS.get(RUNS[run].model.name, '')}.csv"
+
+
+def demo_objective(wildcards):
+    return "clm" if wildcards.kind == "-causal" else "mlm"
+
+
 @cache
 def resolved(run):
     """A run's config with the demo's names replaced by the files that its rules make."""
     config = RUNS[run]
     data, model = config.data, config.model
-    data = replace(data, source=f"{DEMO}/examples.csv") if data.source == "demo" else data
+    data = replace(data, source=demo_examples(run)) if data.source == "demo" else data
     data = replace(data, neutral=f"{DEMO}/neutral.csv") if data.neutral == "demo" else data
-    model = replace(model, name=f"{DEMO}/model") if model.name == "demo" else model
+    model = replace(model, name=f"{DEMO}/model{DEMO_KINDS[model.name]}") if model.name in DEMO_KINDS else model
     return replace(config, data=data, model=model)
 
 
@@ -139,7 +148,7 @@ def external_model(run):
     """Files of a base model folder that no rule makes."""
     name = RUNS[run].model.name
     local = Path(name)
-    if name == "demo":
+    if name in DEMO_KINDS:
         return []
     if not local.is_dir() and (local.is_absolute() or name[0] in ".~" or name.count("/") > 1):
         raise WorkflowError(f"model: '{name}': no such folder, and not a Hugging Face id (name or owner/name)")
@@ -173,13 +182,16 @@ def settings(stage):
 def data_of(wildcards):
     """External files are compared by content: their digest is in the settings, their time stamps do not count."""
     data = RUNS[run_of(wildcards)].data
-    made = [f"{DEMO}/examples.csv"] * (data.source == "demo") + [f"{DEMO}/neutral.csv"] * (data.neutral == "demo")
+    made = [demo_examples(run_of(wildcards))] * (data.source == "demo") + [f"{DEMO}/neutral.csv"] * (
+        data.neutral == "demo"
+    )
     return [ancient(str(file)) for file in external_data(run_of(wildcards))] + made
 
 
 def base_model_of(wildcards):
-    if RUNS[run_of(wildcards)].model.name == "demo":
-        return [*DEMO_MODEL, f"{DEMO}/accuracy.json"]
+    kind = DEMO_KINDS.get(RUNS[run_of(wildcards)].model.name)
+    if kind is not None:
+        return [*expand(f"{DEMO}/model{kind}/{{name}}", name=MODEL_FILES), f"{DEMO}/accuracy{kind}.json"]
     return [ancient(str(file)) for file in external_model(run_of(wildcards))]
 
 
