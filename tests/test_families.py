@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from families import CAUSAL, MASKED, family
+from families import CAUSAL, MASKED, SEQ2SEQ, family
 from tiny import autograd_rows, random_space, relative_error, tiny_pairs, whole_space
 
 from gradiend.gradients.capture import Capture
 
-FAMILIES = [*MASKED, *CAUSAL]
+FAMILIES = [*MASKED, *CAUSAL, *SEQ2SEQ]
 ROUNDED = {"Gemma": 1e-7}  # its norms compute, and sum their gradients, in float32 whatever the type of the model
 
 
@@ -28,7 +28,8 @@ def test_float32_rows_are_as_good_as_float32_autograd(name: str) -> None:
     space = random_space(base, 0.1)
     pairs = tiny_pairs(base)
     (found, _), slots = Capture(base, space).example_rows(pairs), [pair.factual for pair in pairs]
-    assert relative_error(found.double(), autograd_rows(exact, space, slots)) < 3e-6
+    true, plain = autograd_rows(exact, space, slots), autograd_rows(base, space, slots)
+    assert relative_error(found, true) < max(3e-6, 1.5 * relative_error(plain, true))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -52,6 +53,6 @@ def test_rows_do_not_depend_on_the_batch(name: str) -> None:
     assert relative_error(batch_row, alone.mean(0, keepdim=True)) < 1e-6  # norms and rotations in float32
 
 
-@pytest.mark.parametrize("name", ["RoBERTa", "GPT-2"])
+@pytest.mark.parametrize("name", ["RoBERTa", "GPT-2", "T5", "BART"])
 def test_the_targets_of_these_tests_are_of_one_and_of_several_tokens(name: str) -> None:
     assert len({len(pair.factual.targets) for pair in tiny_pairs(family(name))}) > 1

@@ -1,25 +1,41 @@
 """Loading base models from a local folder or the Hugging Face hub."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedModel,
+)
 from transformers.utils import logging as transformers_logging
 
 from gradiend.backbones.causal_lm import CausalLM
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.seq2seq_lm import seq2seq_lm
 from gradiend.devices import AUTO, placement
 from gradiend.errors import GradiendError
 from gradiend.settings import BaseModel
 
-KINDS: dict[str, tuple[type[LanguageModel], Any]] = {
+KINDS: dict[str, tuple[Callable[..., LanguageModel], Any]] = {
     "mlm": (MaskedLM, AutoModelForMaskedLM),
     "clm": (CausalLM, AutoModelForCausalLM),
+    "seq2seq": (seq2seq_lm, AutoModelForSeq2SeqLM),
 }
-ARCHITECTURES = {"ForMaskedLM": "mlm", "ForCausalLM": "clm", "LMHeadModel": "clm"}
+ARCHITECTURES = {
+    "ForMaskedLM": "mlm",
+    "ForConditionalGeneration": "seq2seq",
+    "T5WithLMHeadModel": "seq2seq",
+    "ForCausalLM": "clm",
+    "LMHeadModel": "clm",
+}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 transformers_logging.set_verbosity_error()
@@ -71,7 +87,8 @@ def _objective(name: str, architectures: list[str], wanted: str) -> str:
     if wanted != "auto" or not found:
         raise GradiendError(
             f"base model '{name}': {', '.join(architectures) or 'no architecture'} with prediction_objective "
-            f"'{wanted}': 'mlm' takes masked language models (...ForMaskedLM), 'clm' causal ones (...ForCausalLM)"
+            f"'{wanted}': 'mlm' takes masked language models (...ForMaskedLM), 'clm' causal ones (...ForCausalLM), "
+            "'seq2seq' encoder-decoders (...ForConditionalGeneration)"
         )
     return found[0]
 

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -53,8 +53,8 @@ class Capture:
     """Computes rows of `space` for a base model. Make one per base model and space: it checks itself once.
 
     Parameters of modules that have no rule in `sites`, or that are used in a way the rule does not see, come
-    from plain autograd, one example at a time. Where the model's output depends on padding, all examples go
-    through it one at a time.
+    from plain autograd. Where there are such, or the model's output depends on padding, examples go through it one
+    at a time.
     """
 
     def __init__(self, base: LanguageModel, space: ParameterSpace) -> None:
@@ -82,7 +82,7 @@ class Capture:
 
     def _rows(self, pairs: Sequence[Pair], *, per_example: bool) -> tuple[Tensor, Tensor]:
         self._check_once(pairs[0].factual)
-        if self._separate and len(pairs) > 1:
+        if len(pairs) > 1 and (self._separate or (per_example and self.plain)):
             single = [self._rows([pair], per_example=True) for pair in pairs]
             first, second = (torch.cat(rows) for rows in zip(*single, strict=True))
             return (first, second) if per_example else (first.mean(0, keepdim=True), second.mean(0, keepdim=True))
@@ -105,33 +105,29 @@ class Capture:
         with torch.enable_grad(), self._hooked(batch, per_example) as run, self._grad_for_plain():
             logits = self.base.logits(batch)
             self._require_fit(run)
-            inputs = [*run.roots, *(self.parameters[name] for name in self.plain)]
+            plain = sorted(self.plain)
+            inputs = [*run.roots, *(self.parameters[name] for name in plain)]
             result = []
             for number, target in enumerate(targets):
                 by_example = losses(logits, batch, target)
                 if not per_example:
                     by_example = by_example.mean(0, keepdim=True)
                 rows = torch.zeros(len(by_example), self.space.input_dim, device=logits.device, dtype=logits.dtype)
-                self._plain_rows(rows, by_example)
                 run.rows = rows
                 last = number == len(targets) - 1
-                if inputs and len(self.plain) < len(self.wanted):
-                    torch.autograd.grad(by_example.sum(), inputs, retain_graph=not last, allow_unused=True)
+                if inputs:
+                    found = torch.autograd.grad(by_example.sum(), inputs, retain_graph=not last, allow_unused=True)
+                    self._add_plain(rows, dict(zip(plain, found[len(run.roots) :], strict=True)))
                 run.rows = None
                 result.append(rows)
         return result
 
-    def _plain_rows(self, rows: Tensor, by_example: Tensor) -> None:
-        """The exact fallback: autograd, one loss at a time."""
-        if not self.plain:
-            return
-        names = sorted(self.plain)
-        parameters = [self.parameters[name] for name in names]
-        for row, loss in zip(rows, by_example, strict=True):
-            gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-            for name, gradient in zip(names, gradients, strict=True):
-                if gradient is not None:
-                    row[self.space.slices[name]] = self._kept(gradient, name)
+    def _add_plain(self, rows: Tensor, gradients: dict[str, Tensor | None]) -> None:
+        """The exact fallback: autograd's gradient of the one loss that there is."""
+        for name, gradient in gradients.items():
+            if gradient is not None:
+                (row,) = rows
+                row[self.space.slices[name]] = self._kept(gradient, name)
 
     def _kept(self, gradient: Tensor, name: str) -> Tensor:
         flat, kept = gradient.reshape(-1), self.kept[name]
@@ -152,7 +148,7 @@ class Capture:
     @contextmanager
     def _hooked(self, batch: Batch, per_example: bool) -> Iterator[_Pass]:
         self._pass = _Pass(batch, per_example)
-        inside = set(self.base.backbone.modules())
+        inside = self.base.inside
         handles = [
             module.register_forward_hook(self._forward_hook(sites, in_backbone=module in inside))
             for module, sites in self.sites.items()
@@ -202,7 +198,7 @@ class Capture:
         """While the check runs, parameters that do not fit go to the fallback; later there is no way back."""
         if run.unfit and self._checked:
             raise GradiendError(f"gradient rows of '{min(run.unfit)}': its module was called unlike in the self-check")
-        self._unfit = run.unfit
+        self._unfit |= run.unfit
 
     def _add(self, sites: list[Site], inputs: Tensor, delta: Tensor, group: Tensor | None) -> None:
         run = self._pass
@@ -231,13 +227,18 @@ class Capture:
         return inputs, delta
 
     def _check_once(self, slot: Slot) -> None:
-        """Compare two examples with plain autograd; what differs goes to the fallback, or fails by name."""
+        """Compare a few examples with plain autograd; what differs goes to the fallback, or fails by name."""
         if self._checked:
             return
-        slots = [slot, _shorter(slot)]
+        lengths = (
+            len(slot.ids),
+            len(slot.decoder_ids),
+        )  # a first dimension of tokens must not pass for one of examples
+        slots = [*[slot] * next(count for count in (1, 2, 3) if count + 1 not in lengths), _shorter(slot)]
         truth = self._autograd(slots)
+        self._separate = self._depends_on_padding(slots)
         wrong = self._differing(slots, truth)
-        if wrong:
+        while wrong - self.plain:  # what the fallback needs a gradient of changes how others are called
             self.plain |= wrong
             self.sites = self._sites()
             wrong = self._differing(slots, truth)
@@ -246,14 +247,20 @@ class Capture:
         if self.plain:
             names = ", ".join(sorted(self.plain)[:3]) + (", ..." if len(self.plain) > 3 else "")
             LOG.warning("slower gradient rows, from plain autograd, for %s (%d in all)", names, len(self.plain))
-        self._separate = self._depends_on_padding(slots)
         if self._separate:
             LOG.warning("the base model's output depends on padding: its gradients are computed one example at a time")
         self._checked = True
 
     def _differing(self, slots: Sequence[Slot], truth: Sequence[dict[str, Tensor]]) -> set[str]:
-        (rows,) = self._backward(slots, [None], per_example=True)
-        wrong = set(self._unfit)
+        """The parameters whose rows are not the true ones, in any of the ways in which rows are computed."""
+        self._unfit = set()
+        single = self._separate or bool(self.plain)
+        parts = [[slot] for slot in slots] if single else [slots]
+        rows = [row for part in parts for row in self._backward(part, [None], per_example=True)[0]]
+        if self.plain and not self._separate:
+            rows += self._backward(slots, [None], per_example=False)[0]
+            truth = [*truth, {name: torch.stack([own[name] for own in truth]).mean(0) for name in self.wanted}]
+        wrong = self._unfit
         for row, gradients in zip(rows, truth, strict=True):
             scale = sum(float(part.double().square().sum()) for part in gradients.values()) ** 0.5
             if not math.isfinite(scale):  # whoever gets the row sees it
@@ -265,7 +272,7 @@ class Capture:
         return wrong
 
     def _autograd(self, slots: Sequence[Slot]) -> list[dict[str, Tensor]]:
-        """The kept entries of each factual gradient by plain autograd, one parameter in memory at a time."""
+        """The kept entries of each slot's gradient by plain autograd, unpadded, one parameter in memory at a time."""
         parts = [(name, self.space.sizes[name], self.parameters[name]) for name in self.wanted]
         found = [{name: p.new_zeros(size, requires_grad=False) for name, size, p in parts} for _ in slots]
         current = found[0]
@@ -274,10 +281,10 @@ class Capture:
             current[name].copy_(self._kept(gradient, name))
 
         with each_gradient({name: self.parameters[name] for name in self.wanted}, keep):
-            batch = self.base.batch(slots)
-            by_example = losses(self.base.logits(batch), batch)
-            for current, loss in zip(found, by_example, strict=True):
-                loss.backward(retain_graph=True)
+            for into, slot in zip(found, slots, strict=True):
+                current = into
+                batch = self.base.batch([slot])
+                losses(self.base.logits(batch), batch).sum().backward()
         return found
 
     @torch.no_grad()
@@ -325,6 +332,8 @@ def _one_per_example(module: nn.Module, arguments: tuple[Any, ...], output: Any,
 
 def _shorter(slot: Slot) -> Slot:
     """The slot's text without its last token, or the first, if the slot is at its end; a lone slot as it is."""
+    if slot.decoder_ids:
+        return replace(slot, ids=slot.ids[:-1])
     if slot.positions[-1] < len(slot.ids) - 1:
         return Slot(slot.ids[:-1], slot.positions, slot.targets)
     if slot.positions[0] > 0:
