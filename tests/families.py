@@ -14,6 +14,8 @@ from transformers import (
     AlbertForMaskedLM,
     BartConfig,
     BartForConditionalGeneration,
+    BertConfig,
+    BertForMaskedLM,
     DebertaV2Config,
     DebertaV2ForMaskedLM,
     DistilBertConfig,
@@ -80,6 +82,7 @@ DEBERTA = SIZES | {
     "type_vocab_size": 0,
 }
 MASKED: dict[str, Build] = {
+    "BERT": lambda n: BertForMaskedLM(BertConfig(vocab_size=n, **SIZES)),
     "RoBERTa": lambda n: RobertaForMaskedLM(RobertaConfig(vocab_size=n, **SIZES)),
     "DistilBERT": lambda n: DistilBertForMaskedLM(DistilBertConfig(vocab_size=n, **DISTIL)),
     "ALBERT": lambda n: AlbertForMaskedLM(AlbertConfig(vocab_size=n, **ALBERT)),
