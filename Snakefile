@@ -2,12 +2,8 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-# A file given by --configfile stands alone: it inherits nothing from the default experiment.
-if not workflow.config_settings.configfiles:
 
-    configfile: f"{workflow.basedir}/config.yaml"
-
-
+include: "workflow/rules/config.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/examples.smk"

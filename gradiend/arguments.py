@@ -18,9 +18,10 @@ from gradiend.values import (
     NonNegative,
     Number,
     OptionalCount,
+    OptionalDevice,
+    OptionalFolder,
     OptionalInt,
     OptionalNonNegative,
-    OptionalText,
     Positive,
     Steps,
     Text,
@@ -102,10 +103,10 @@ class TrainingArguments:
     """The argument guide, one field a row. Where the guide says None, the fallback is in the field's text."""
 
     # Output and paths
-    experiment_dir: OptionalText = None
+    experiment_dir: OptionalFolder = None
     """Root directory of the experiment; with a run_id everything goes under experiment_dir/run_id."""
-    output_dir: OptionalText = None
-    """Directory of the trained model. Default: experiment_dir/model."""
+    output_dir: OptionalFolder = None
+    """Directory of the trained model, a folder of its own. Default: experiment_dir/model."""
     use_cache: Bool = False
     """Skip what exists (Python API). The pipeline always reruns exactly what is stale."""
     add_identity_for_other_classes: Bool = False
@@ -129,11 +130,11 @@ class TrainingArguments:
     max_steps: Steps = -1
     """If > 0: the number of training steps, however many epochs that takes."""
     weight_decay: NonNegative = 1e-2
-    """Weight decay of the optimiser."""
+    """Weight decay; "adam" adds it to the gradients (torch's L2 term), where it can outweigh the tiny ones here."""
     adam_epsilon: Positive = 1e-8
     """Epsilon of Adam and AdamW."""
     optim: Literal["adamw", "adam"] = "adamw"
-    """Optimiser."""
+    """Optimiser; with "adam", consider weight_decay 0 (see there)."""
 
     # Evaluation during training
     eval_strategy: Literal["steps", "no"] = "steps"
@@ -178,8 +179,8 @@ class TrainingArguments:
     """A seed has converged if its metric passes this; must be given for the metric "loss"."""
     seed: OptionalInt = None
     """Base seed: seeds are seed, seed + 1, ... None: 0, 1, ..."""
-    seed_runs_dir: OptionalText = None
-    """Directory of the seeds. Default: experiment_dir/seeds."""
+    seed_runs_dir: OptionalFolder = None
+    """Directory of the seeds, a folder of its own. Default: experiment_dir/seeds."""
     keep_seed_runs: Bool = False
     """Keep the models of all seeds; otherwise only the metrics of those not selected."""
 
@@ -222,13 +223,13 @@ class TrainingArguments:
     """How the base model predicts the slot; auto: by its architecture."""
 
     # Devices
-    device: OptionalText = None
-    """Device of everything, such as "cpu" or "cuda:0". None: by the number of GPUs."""
-    device_encoder: OptionalText = None
+    device: OptionalDevice = None
+    """Device of everything: cpu, cuda, cuda:N, mps or auto. None and auto: by the number of GPUs."""
+    device_encoder: OptionalDevice = None
     """Device of the encoder. None: device."""
-    device_decoder: OptionalText = None
+    device_decoder: OptionalDevice = None
     """Device of the decoder. None: device."""
-    device_base_model: OptionalText = None
+    device_base_model: OptionalDevice = None
     """Device of the base model. None: device."""
 
     @model_validator(mode="before")
@@ -259,3 +260,6 @@ class TrainingArguments:
         least, most = self.min_convergent_seeds, self.max_seeds
         if least is not None and least > most:
             yield f"min_convergent_seeds {least} is more than max_seeds {most}: ask for at most {most}"
+        if self.convergent_metric == "correlation" and self.convergent_score_threshold > 1:
+            threshold = f"convergent_score_threshold {self.convergent_score_threshold:g}"
+            yield f"{threshold} is more than any correlation: ask for at most 1"

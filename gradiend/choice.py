@@ -45,11 +45,13 @@ class Aim:
     feature_factors: tuple[float, ...]
 
 
-def aims(target_classes: Sequence[str], directions: Sequence[str], factors: dict[str, float]) -> list[Aim]:
+def aims(
+    target_classes: Sequence[str], directions: Sequence[str], factors: dict[str, float], balancing: Sequence[float] = ()
+) -> list[Aim]:
     """The aims of a decoder evaluation; `factors` strengthens each class.
 
     Strengthen c: P(c) on examples of the other target class. Weaken c: less P(c) on examples of c. Balance: a
-    smaller gap between the two.
+    smaller gap between the two, by either of the two factors, their opposites, or one of `balancing`.
     """
     first, second = target_classes
     found = []
@@ -59,7 +61,7 @@ def aims(target_classes: Sequence[str], directions: Sequence[str], factors: dict
         if "weaken" in directions:
             found.append(Aim(name, "weaken", _probability(name, name, -1.0), (-factors[name],)))
     if "balance" in directions:
-        both = tuple(sorted({*factors.values(), *(-factor for factor in factors.values())}))
+        both = tuple(sorted({*factors.values(), *(-factor for factor in factors.values()), *balancing}))
         found.append(Aim("balance", "balance", _negative_gap, both))
     return found
 

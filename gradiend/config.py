@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gradiend.errors import GradiendError
 from gradiend.experiment import ExperimentConfig, written_out
+from gradiend.folders import misplaced
 from gradiend.matrix import merged, product, same
 from gradiend.validation import Path, line, problems, shown
 from gradiend.values import read_null
@@ -57,13 +58,16 @@ def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig
     changes = {f"runs.{run}": (run, own) for run, own in _named(runs, place).items()}
     changes |= {f"matrix[{run}]": (run, own) for run, own in _combined(matrix, place).items()}
     if not changes:
-        return {"": _parsed(top, place, ("runs", "matrix"))}
+        config = _parsed(top, place, ("runs", "matrix"))
+        _check_places(config, [], place)
+        return {"": config}
     configs: dict[str, ExperimentConfig] = {}
     for key, (run, own) in changes.items():
         if run in configs:
             raise place.error({("runs", run): "is also a run of the matrix: choose another run id"})
         configs[run] = _parsed(_over(top, own), _Place(origin, key, own))
-        _check_folder(configs, run, _Place(origin, key, own))
+        _check_same_folders(configs, run, _Place(origin, key, own))
+    _check_places(configs[run], list(configs), _Place(origin, key, own))
     return configs
 
 
@@ -140,8 +144,26 @@ def _over(top: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     return merged(top, changes)
 
 
-def _check_folder(configs: Mapping[str, ExperimentConfig], run: str, place: _Place) -> None:
-    first, folder = next(iter(configs.values())).experiment_dir, configs[run].experiment_dir
-    if folder != first:
-        text = f"{shown(folder)} is wrong: should be {shown(first)} for all runs; each has a folder of its own in it"
-        raise place.error({("experiment_dir",): text})
+def _check_same_folders(configs: Mapping[str, ExperimentConfig], run: str, place: _Place) -> None:
+    firsts = _folders(next(iter(configs.values())))
+    for path, folder in _folders(configs[run]).items():
+        if folder != firsts[path]:
+            right = f"should be {shown(firsts[path])} for all runs; each has a folder of its own in it"
+            raise place.error({path: f"{shown(folder)} is wrong: {right}"})
+
+
+def _check_places(config: ExperimentConfig, runs: Sequence[str], place: _Place) -> None:
+    """The folders that may be moved, which all runs share, must lie apart from everything else."""
+    arguments = config.training_arguments
+    found = misplaced(config.experiment_dir, runs, arguments.output_dir, arguments.seed_runs_dir)
+    if found:
+        raise place.error({("training_arguments", setting): text for setting, text in found.items()})
+
+
+def _folders(config: ExperimentConfig) -> dict[Path, str | None]:
+    arguments = config.training_arguments
+    return {
+        ("experiment_dir",): config.experiment_dir,
+        ("training_arguments", "output_dir"): arguments.output_dir,
+        ("training_arguments", "seed_runs_dir"): arguments.seed_runs_dir,
+    }

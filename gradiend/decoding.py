@@ -1,5 +1,6 @@
 """Decoder evaluation: what rewriting the base model with each candidate does, and which one is chosen."""
 
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -27,11 +28,18 @@ class SplitEvaluator:
         target_classes: Sequence[str],
         lms_ratio: float,
     ) -> None:
-        self.rewriter, self.examples, self.neutral, self._ratio = rewriter, examples, neutral, lms_ratio
+        self.rewriter, self.examples, self.neutral, self.lms_ratio = rewriter, examples, neutral, lms_ratio
+        self.steps = len(neutral)
         self._columns = [examples.classes.index(name) for name in target_classes]
         steps = [neutral.score(step) for step in range(len(neutral))]
         self._base_scores = sum(steps[1:], steps[0])
         self.base = self.measured(self._base_scores, examples.measure())
+
+    def brief(self, steps: int) -> "SplitEvaluator":
+        """The same, but no candidate is scored on more steps of tokens than these."""
+        other = copy.copy(self)
+        other.steps = min(steps, self.steps)
+        return other
 
     def trial(self, update: Tensor, learning_rate: float) -> "Trial":
         """A candidate of which nothing is measured yet."""
@@ -39,11 +47,11 @@ class SplitEvaluator:
 
     def passes(self, scores: TokenScores) -> bool:
         """An LMS of 0 cannot be kept: with such a base model nothing passes."""
-        return self._base_scores.lms > 0 and scores.against(self._base_scores, self._ratio)[0] >= 0
+        return self._base_scores.lms > 0 and scores.against(self._base_scores, self.lms_ratio)[0] >= 0
 
     def undecided(self, scores: TokenScores) -> bool:
         """Whether the paired difference to the threshold is within two standard errors of 0."""
-        difference, error = scores.against(self._base_scores, self._ratio)
+        difference, error = scores.against(self._base_scores, self.lms_ratio)
         return abs(difference) <= 2 * error
 
     def measured(self, scores: TokenScores, probabilities: np.ndarray | None) -> Measured:
@@ -91,25 +99,29 @@ class Trial:
 
     def settled(self) -> "Trial":
         """The same trial, scored on as many tokens as its verdict needs."""
-        while self._evaluator.undecided(self._scored(1)) and self._steps < len(self._evaluator.neutral):
+        while self._evaluator.undecided(self._scored(1)) and self._steps < self._evaluator.steps:
             self._scored(self._steps + 1)
         return self
 
     def complete(self) -> "Trial":
         """The same trial, scored on all tokens."""
-        self._scored(len(self._evaluator.neutral))
+        self._scored(self._evaluator.steps)
         return self
 
     def fails(self) -> bool:
         """Whether the tokens scored so far already say that it does not keep the LMS."""
         scores = self._scored(1)
         return not self._evaluator.passes(scores) and (
-            self._steps == len(self._evaluator.neutral) or not self._evaluator.undecided(scores)
+            self._steps == self._evaluator.steps or not self._evaluator.undecided(scores)
         )
+
+    def passes(self) -> bool:
+        """Whether it keeps the LMS on as many tokens as that verdict needs."""
+        return self.settled().measured.passes
 
     def keeps_lms(self) -> bool:
         """Whether it keeps the LMS on all tokens; a clear failure is seen earlier."""
-        while not self.fails() and self._steps < len(self._evaluator.neutral):
+        while not self.fails() and self._steps < self._evaluator.steps:
             self._scored(self._steps + 1)
         return not self.fails()
 
@@ -128,27 +140,25 @@ class Trial:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The outcome of one aim: the candidate with what was measured for it, or the reason why there is none."""
+    """The outcome of one aim: the candidate with what was measured for it, or the reason why there is none.
+
+    `weighed` are all candidates from which it was chosen.
+    """
 
     candidate: Candidate | None
     measured: Measured | None
     reason: str | None
+    weighed: tuple[Candidate, ...]
 
 
 class Grid:
-    """The candidates of one decoder on the split that chooses; what cannot win is not measured to its end."""
+    """The candidates of one decoder on the split that chooses; each is measured as far as the choice needs it."""
 
-    def __init__(
-        self,
-        evaluator: SplitEvaluator,
-        update: Update,
-        *,
-        lms_ratio: float,
-        progress: Callable[[], object] = lambda: None,
-    ) -> None:
-        self._evaluator, self._update, self._ratio, self._progress = evaluator, update, lms_ratio, progress
+    def __init__(self, evaluator: SplitEvaluator, update: Update) -> None:
+        self._evaluator, self._update = evaluator, update
         self._updates: dict[float, Tensor] = {}
         self.trials: dict[Candidate, Trial] = {}
+        self._progress: Callable[[], object] = lambda: None
 
     def update(self, feature_factor: float) -> Tensor:
         """The decoder's update for a feature factor, `[input_dim]`, computed once."""
@@ -157,26 +167,36 @@ class Grid:
         return self._updates[feature_factor]
 
     def measure_all(self) -> None:
-        """Measure what the choice did not need: every candidate's probabilities, and its first step of tokens."""
+        """Measure what the choice did not need: every candidate's probabilities, and whether it keeps the LMS."""
         for trial in self.trials.values():
-            trial.with_probabilities()
+            trial.with_probabilities().settled()
 
-    def of(self, aim: Aim) -> list[tuple[Candidate, Measured]]:
-        """The candidates that an aim chose from, and what is known of them."""
-        return [(c, t.measured) for c, t in self.trials.items() if c.feature_factor in aim.feature_factors]
+    def of(self, chosen: Chosen) -> list[tuple[Candidate, Measured]]:
+        """The candidates that were weighed, and what is known of them."""
+        return [(candidate, self.trials[candidate].measured) for candidate in chosen.weighed]
 
-    def choose(self, aim: Aim, learning_rates: Sequence[float]) -> Chosen:
-        """Choose from the grid, bisect the boundary where the choice lies at it, and choose again."""
+    def choose(
+        self, aim: Aim, learning_rates: Sequence[float], progress: Callable[[], object] = lambda: None
+    ) -> Chosen:
+        """Choose from the grid, bisect the boundary where the choice lies at it, and choose again.
+
+        `progress` is called for every candidate that no earlier choice has tried.
+        """
+        self._progress = progress
         candidates = [Candidate(factor, rate) for factor in aim.feature_factors for rate in learning_rates]
-        chosen = self._best(aim, candidates)
+        chosen = self._best(aim, candidates, lambda trial: trial.passes())
         if chosen is not None:
-            chosen = self._best(aim, [*candidates, *self._bisected(chosen, candidates)])
+            candidates += self._bisected(chosen, candidates)
+            chosen = self._best(aim, candidates, lambda trial: trial.keeps_lms())
         if chosen is None:
-            return Chosen(None, None, reason(aim, self.of(aim), self._evaluator.base, self._ratio))
-        return Chosen(chosen, self.trials[chosen].measured, None)
+            settled = [(candidate, self.trials[candidate].settled().measured) for candidate in candidates]
+            return Chosen(
+                None, None, reason(aim, settled, self._evaluator.base, self._evaluator.lms_ratio), tuple(candidates)
+            )
+        return Chosen(chosen, self.trials[chosen].measured, None, tuple(candidates))
 
-    def _best(self, aim: Aim, candidates: Sequence[Candidate]) -> Candidate | None:
-        """The candidate of the highest value above the base model's that keeps the LMS; ties to the smaller rate.
+    def _best(self, aim: Aim, candidates: Sequence[Candidate], keeps: Callable[[Trial], bool]) -> Candidate | None:
+        """The candidate of the highest value above the base model's that `keeps` the LMS; ties to the smaller rate.
 
         Large rates first: until one keeps the LMS, that is what excludes the next one cheaply, then its value.
         """
@@ -186,20 +206,20 @@ class Grid:
             if best is None and trial.fails():
                 continue
             own = aim.value(trial.with_probabilities().measured)
-            if (own > value or (best is not None and own == value)) and trial.keeps_lms():
+            if (own > value or (best is not None and own == value)) and keeps(trial):
                 best, value = candidate, own
         return best
 
     def _bisected(self, chosen: Candidate, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The points between the choice and a failing larger neighbour, if the boundary of the LMS lies there."""
         high = neighbour(chosen, candidates)
-        if high is None or self._trial(high).settled().measured.passes:
+        if high is None or self._trial(high).passes():
             return []
         low, points = chosen, []
         for _ in range(BISECTIONS):
             middle = Candidate(chosen.feature_factor, between(low.learning_rate, high.learning_rate), refined=True)
             points.append(middle)
-            if self._trial(middle).settled().measured.passes:
+            if self._trial(middle).passes():
                 low = middle
             else:
                 high = middle

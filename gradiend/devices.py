@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gradiend.errors import GradiendError
+
 AUTO = "auto"
 
 
@@ -14,15 +16,24 @@ class Placement:
     base_model: str
 
 
-def placement(gpus: int, *, encoder: str = AUTO, decoder: str = AUTO, base_model: str = AUTO) -> Placement:
+def placement(
+    gpus: int, *, encoder: str = AUTO, decoder: str = AUTO, base_model: str = AUTO, mps: bool = False
+) -> Placement:
     """The devices for a number of GPUs; what is not "auto" is as given.
 
     No GPU: the CPU. One: everything on it. Two: the decoder alone on the second. Three or more: encoder, decoder and
-    base model on one each.
+    base model on one each. Raises `GradiendError` on a device that is not there; `mps` says whether that one is.
     """
     first, second, third = {0: ("cpu",) * 3, 1: ("cuda:0",) * 3, 2: ("cuda:0", "cuda:1", "cuda:0")}.get(
         gpus, ("cuda:0", "cuda:1", "cuda:2")
     )
+    there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus)), *(["mps"] if mps else [])]
+    for name, device in (("encoder", encoder), ("decoder", decoder), ("base_model", base_model)):
+        if device not in (AUTO, *there):
+            counted = f"{gpus or 'no'} GPU{'' if gpus == 1 else 's'}"
+            raise GradiendError(
+                f"device_{name} (or device): '{device}': this machine has {counted}: use auto or {' or '.join(there)}"
+            )
     return Placement(
         encoder=first if encoder == AUTO else encoder,
         decoder=second if decoder == AUTO else decoder,

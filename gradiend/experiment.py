@@ -13,8 +13,11 @@ from gradiend.arguments import CONFIG, TrainingArguments
 from gradiend.values import (
     Count,
     Expects,
+    Folder,
+    LocalOrId,
     Number,
     OptionalBool,
+    OptionalLocalOrId,
     OptionalText,
     Positive,
     Share,
@@ -48,8 +51,8 @@ def _two_classes(names: list[str]) -> list[str]:
 
 
 Direction = Literal["strengthen", "weaken", "balance"]
-TableFiles = Annotated[dict[Text, Text], Field(min_length=1)]
-DataSource = Annotated[Text | TableFiles, Expects("text or {class: table file}")]
+TableFiles = Annotated[dict[Text, LocalOrId], Field(min_length=1)]
+DataSource = Annotated[LocalOrId | TableFiles, Expects("text or {class: table file}")]
 TwoClasses = Annotated[
     list[Text],
     Field(min_length=2, max_length=2, json_schema_extra={"uniqueItems": True}),
@@ -76,7 +79,7 @@ FeatureFactors = Annotated[
 class ModelConfig:
     """Which base model: a local folder or a Hugging Face id."""
 
-    name: Text
+    name: LocalOrId
     """Local folder or Hugging Face id; the pipeline builds "demo", a BERT, and "demo-causal", a GPT-2, itself."""
     revision: OptionalText = None
     """Branch, tag or commit of a Hugging Face id."""
@@ -112,7 +115,7 @@ class DataConfig:
 
     source: DataSource
     """demo, a table file, {class: table file}, a Hugging Face data set id, or a local data set folder."""
-    neutral: OptionalText = None
+    neutral: OptionalLocalOrId = None
     """demo, a table file, or a Hugging Face data set id; None: no neutral texts."""
     columns: Columns = field(default_factory=Columns)
     """Column names."""
@@ -142,7 +145,7 @@ class DecoderConfig:
 class ExperimentConfig:
     """One run: everything that a config file says, with the defaults filled in."""
 
-    experiment_dir: Text
+    experiment_dir: Folder
     """Root directory of the experiment."""
     model: Annotated[ModelConfig, Expects("text (folder or id) or a mapping with a name")]
     """The base model."""

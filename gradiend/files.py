@@ -20,6 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends without an error, else removed.
 
     The block may make a file or a folder of it. A folder replaces what is at `path`, a file never replaces a folder.
+    What is written is as readable as the umask has it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
@@ -28,6 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         if path.is_dir() and not temporary.is_dir():
             raise GradiendError(f"{path}: is a folder, but a file is to be written there: give another path")
+        _usual_modes(temporary)
         if temporary.is_dir() and os.path.lexists(path):
             os.replace(path, old)  # a folder cannot be renamed onto another one
         os.replace(temporary, path)
@@ -44,6 +46,15 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _usual_modes(path: Path) -> None:
+    """The modes that new files and folders have: some libraries write files that only their owner can read."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for one in (path, *path.rglob("*")):
+        if not one.is_symlink():
+            one.chmod((0o777 if one.is_dir() else 0o666) & ~umask)
 
 
 def write_json(path: Path, value: Any) -> None:

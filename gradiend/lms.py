@@ -125,7 +125,7 @@ class NeutralText:
         self._batches: list[list[Batch]] = []
         lines = []
         for step in steps:
-            chunks = length_sorted_chunks([slot for _, _, slot in step], batch_size)
+            chunks = length_sorted_chunks([len(slot.ids) for _, _, slot in step], batch_size)
             self._batches.append([base.batch([step[i][2] for i in chunk]) for chunk in chunks])
             lines += [step[i] for chunk in chunks for i in chunk]
         self.table = _table(lines, base.shift)

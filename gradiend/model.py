@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from gradiend import __version__
 from gradiend.arguments import Activation, Source
 from gradiend.errors import GradiendError
 from gradiend.files import read_json, replacing, write_json
+from gradiend.folders import require_replaceable
 from gradiend.space import ParameterSpace
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -117,8 +118,12 @@ class GradiendModel(nn.Module):
         smaller.load_state_dict(weights)
         return smaller
 
-    def save_pretrained(self, folder: Path, **files: Any) -> None:
-        """Write `model.safetensors`, `space.safetensors`, `config.json`, and more JSON files by keyword, at once."""
+    def save_pretrained(self, folder: Path, training: Mapping[str, Any] | None = None) -> None:
+        """Write `model.safetensors`, `space.safetensors`, `config.json`, and `training.json` where given, at once.
+
+        Raises `GradiendError` where the folder holds anything that is not of a GRADIEND.
+        """
+        require_replaceable(folder)
         with replacing(folder) as temporary:
             temporary.mkdir()
             save_file(
@@ -126,8 +131,8 @@ class GradiendModel(nn.Module):
             )
             self.space.save(temporary / "space.safetensors")
             write_json(temporary / "config.json", dataclasses.asdict(self.config) | {"version": __version__})
-            for name, content in files.items():
-                write_json(temporary / f"{name}.json", content)
+            if training is not None:
+                write_json(temporary / "training.json", training)
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> "GradiendModel":

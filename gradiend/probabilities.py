@@ -1,6 +1,6 @@
 """The probability of each class's tokens at the slot of examples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,17 +10,6 @@ from torch import Tensor
 
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.slots import Batch, Slot, length_sorted_chunks
-
-
-def surface_forms(examples: pd.DataFrame) -> dict[str, list[str]]:
-    """Class -> its surface forms in the data, over all splits, sorted."""
-    pairs = pd.concat(
-        [
-            examples[["factual_class", "factual"]].set_axis(["name", "form"], axis=1),
-            examples[["alternative_class", "alternative"]].set_axis(["name", "form"], axis=1),
-        ]
-    ).drop_duplicates()
-    return {str(name): sorted(group["form"]) for name, group in pairs.groupby("name")}
 
 
 class ClassProbabilities:
@@ -35,7 +24,7 @@ class ClassProbabilities:
         self,
         base: LanguageModel,
         examples: pd.DataFrame,
-        forms: Mapping[str, Sequence[str]],
+        forms: Mapping[str, Collection[str]],
         target_classes: Sequence[str],
         batch_size: int,
     ) -> None:
@@ -112,7 +101,7 @@ def _passes(
             groups.setdefault((tuple(served), len(asked.positions)), []).append((row, asked))
     result = []
     for (own, _), asked_of in groups.items():
-        for chunk in length_sorted_chunks([slot for _, slot in asked_of], batch_size):
+        for chunk in length_sorted_chunks([len(slot.ids) for _, slot in asked_of], batch_size):
             rows = [asked_of[i][0] for i in chunk]
             ids = [[slots[distinct[column]][row].targets for column in own] for row in rows]
             batch = base.batch([slots[distinct[own[0]]][row] for row in rows])
@@ -121,7 +110,7 @@ def _passes(
 
 
 def _members(
-    classes: Sequence[str], forms: Mapping[str, Sequence[str]], distinct: list[str], slots: Mapping[str, list[Slot]]
+    classes: Sequence[str], forms: Mapping[str, Collection[str]], distinct: list[str], slots: Mapping[str, list[Slot]]
 ) -> np.ndarray:
     """`[examples, classes, forms]`: 1 where a form counts for a class; of forms with the same ids only the first."""
     count = len(slots[distinct[0]]) if distinct else 0

@@ -3,15 +3,21 @@
 YAML reads `1e-4` as text, and Snakemake's `--config` reads every nested value as text, `null` among them.
 """
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
+
+from gradiend.errors import nearest
 
 NULLS = ("null", "Null", "NULL", "None", "~")
 BOOLS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+DEVICES = "cpu, cuda, cuda:N, mps or auto"
 LARGEST = 2**53  # of an integer: exact in every program that reads the JSON
 
 
@@ -55,6 +61,27 @@ def read_optional_text(value: Any) -> Any:
     return read_null(read_text(value))
 
 
+def read_home(value: str | None) -> str | None:
+    """A path with the home folder for a `~` at its beginning."""
+    return value if value is None else os.path.expanduser(value)
+
+
+def read_folder(value: str | None) -> str | None:
+    """As `read_home`. Raises `ValueError` on braces, which mean something else in the workflow's paths."""
+    if value is not None and ("{" in value or "}" in value):
+        raise ValueError(f"'{value}' is wrong: should be a folder without braces in its name")
+    return read_home(value)
+
+
+def read_device(value: str | None) -> str | None:
+    """A device as it is. Raises `ValueError`, with the nearest one, on what names none."""
+    if value is None or DEVICE.fullmatch(value):
+        return value
+    near = nearest(value.replace("gpu", "cuda"), ("cpu", "cuda", "mps", "auto"))
+    hint = f" (did you mean '{near}'?)" if near else ""
+    raise ValueError(f"'{value}' is wrong: should be {DEVICES}{hint}")
+
+
 _Integer = Annotated[int, Field(ge=0, le=LARGEST)]
 _Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -90,3 +117,8 @@ TopK = Annotated[
 ]
 Text = Annotated[_Text, BeforeValidator(read_text), Expects("text, not empty")]
 OptionalText = Annotated[_Text | None, BeforeValidator(read_optional_text), Expects("text, not empty, or null")]
+LocalOrId = Annotated[Text, AfterValidator(read_home)]
+OptionalLocalOrId = Annotated[OptionalText, AfterValidator(read_home)]
+Folder = Annotated[Text, AfterValidator(read_folder)]
+OptionalFolder = Annotated[OptionalText, AfterValidator(read_folder)]
+OptionalDevice = Annotated[OptionalText, AfterValidator(read_device)]

@@ -55,6 +55,7 @@ TEXT = "should be text, not empty"
 NAMES = "should be a list of names, not empty"
 WAYS = "should be a list of 'strengthen', 'weaken' and 'balance', not empty"
 CLASSES = "should be a list of two different classes"
+DEVICES = "cpu, cuda, cuda:N, mps or auto"
 VALUES = "should be a list of the values to try, not empty"
 FILES = "demo, a table file, {class: table file}, a Hugging Face data set id, or a local data set folder"
 
@@ -167,6 +168,42 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         {ARGUMENTS: {"supervised_encoder": True, "post_prune_config": {"part": "decoder-weight"}}},
         f"{ARGUMENTS}: post_prune_config.part 'decoder-weight' is untrained with supervised_encoder: "
         "use 'encoder-weight'",
+    ),
+    (
+        {f"{ARGUMENTS}.device": "gpu"},
+        f"{ARGUMENTS}.device: 'gpu' is wrong: should be {DEVICES} (did you mean 'cuda'?)",
+    ),
+    (
+        {f"{ARGUMENTS}.device_encoder": "cuda:x"},
+        f"{ARGUMENTS}.device_encoder: 'cuda:x' is wrong: should be {DEVICES} (did you mean 'cuda'?)",
+    ),
+    (
+        {f"{ARGUMENTS}.device_decoder": "cpuu"},
+        f"{ARGUMENTS}.device_decoder: 'cpuu' is wrong: should be {DEVICES} (did you mean 'cpu'?)",
+    ),
+    (
+        {f"{ARGUMENTS}.convergent_score_threshold": 50},
+        f"{ARGUMENTS}: convergent_score_threshold 50 is more than any correlation: ask for at most 1",
+    ),
+    ({"experiment_dir": "a{b}"}, "experiment_dir: 'a{b}' is wrong: should be a folder without braces in its name"),
+    (
+        {f"{ARGUMENTS}.output_dir": "{run}"},
+        f"{ARGUMENTS}.output_dir: '{{run}}' is wrong: should be a folder without braces in its name",
+    ),
+    (
+        {f"{ARGUMENTS}.seed_runs_dir": "results"},
+        f"{ARGUMENTS}.seed_runs_dir: 'results' is or holds experiment_dir 'results': give a folder of its own, "
+        "such as 'results/seeds'",
+    ),
+    (
+        {f"{ARGUMENTS}.output_dir": "results/a/data", "runs": {"a": {}}},
+        f"{ARGUMENTS}.output_dir: 'results/a/data' is in 'results/a/data', which the pipeline itself writes: "
+        "give a folder of its own, such as 'results/model'",
+    ),
+    (
+        {"runs": {"a": {}, "b": {ARGUMENTS: {"output_dir": "elsewhere"}}}},
+        f"runs.b.{ARGUMENTS}.output_dir: 'elsewhere' is wrong: should be null for all runs; "
+        "each has a folder of its own in it",
     ),
     ({"target_classes": ["female", "neutral"]}, f"target_classes: 'neutral' {WORD}"),
     ({"target_classes": ["weaken", "male"]}, f"target_classes: 'weaken' {WORD}"),

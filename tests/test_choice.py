@@ -64,6 +64,8 @@ def test_weakening_uses_the_negated_feature_factor_and_balancing_all_of_them() -
     assert aim("female", "strengthen").feature_factors == (1.0,)
     assert aim("female", "weaken").feature_factors == (-1.0,)
     assert aim("balance", "balance").feature_factors == (-1.0, 1.0)
+    (balance,) = aims(CLASSES, ["balance"], FACTORS, balancing=[0.0])
+    assert balance.feature_factors == (-1.0, 0.0, 1.0)
 
 
 def test_the_middle_of_two_rates_is_in_log_scale() -> None:

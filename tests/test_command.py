@@ -1,6 +1,7 @@
 """Stages as commands: options from the signature, one line of result or of error."""
 
 import logging
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from gradiend.errors import GradiendError
+from gradiend.files import replacing
 from gradiend.settings import SelectSeed, canonical
 from gradiend.stages import post_prune
 from gradiend.stages.command import main
@@ -133,6 +135,23 @@ def test_an_error_that_is_no_mistake_of_the_user_is_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError):
         main(broken, ["--out", "o"])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_stage_with_one_line_and_leaves_nothing_half_done(
+    number: signal.Signals, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*, out: Path) -> str:
+        with replacing(out) as temporary:
+            temporary.touch()
+            signal.raise_signal(number)
+        return "never"
+
+    before = signal.getsignal(number)
+    assert main(stopped, ["--out", str(tmp_path / "o")]) == code
+    assert capsys.readouterr() == ("", "interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(number) == before
 
 
 def test_warnings_are_logged() -> None:

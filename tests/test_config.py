@@ -133,6 +133,15 @@ def test_null_at_the_top_is_the_default() -> None:
     assert only_run({**MINIMAL, **nulls}) == only_run(MINIMAL)
 
 
+def test_a_tilde_is_the_home_folder_in_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    paths = {"model": "~/bert", "data": {"source": {"a": "~/a.csv"}, "neutral": "~/n.csv"}, "experiment_dir": "~/out"}
+    read = only_run(MINIMAL | paths)
+    assert (read.model.name, read.experiment_dir) == ("/home/me/bert", "/home/me/out")
+    assert (read.data.source, read.data.neutral) == ({"a": "/home/me/a.csv"}, "/home/me/n.csv")
+    assert only_run(MINIMAL).data.source == "pronouns.csv"
+
+
 def test_experiment_dir_may_stand_among_the_training_arguments() -> None:
     raw = {key: value for key, value in MINIMAL.items() if key != "experiment_dir"}
     assert only_run({**raw, "training_arguments": {"experiment_dir": "out"}}).experiment_dir == "out"

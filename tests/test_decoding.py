@@ -12,8 +12,9 @@ from tiny import CLASSES, NEUTRAL_TEXTS, learnt_masked_lm, random_space, tiny_ex
 
 from gradiend.choice import Candidate, Measured, aims
 from gradiend.decoding import Grid, SplitEvaluator, Trial
+from gradiend.examples.summary import surface_forms
 from gradiend.lms import NeutralText
-from gradiend.probabilities import ClassProbabilities, surface_forms
+from gradiend.probabilities import ClassProbabilities
 from gradiend.rewriting import Rewriter
 
 FACTORS = {"female": 1.0, "male": -1.0}
@@ -36,7 +37,7 @@ class Setup:
         self.direction = torch.randn(self.space.input_dim, generator=generator)
 
     def grid(self) -> Grid:
-        return Grid(self.evaluator, lambda factor: factor * self.direction, lms_ratio=0.9)
+        return Grid(self.evaluator, lambda factor: factor * self.direction)
 
     def trial(self, rate: float) -> Trial:
         return self.evaluator.trial(self.direction, rate)
@@ -79,6 +80,14 @@ def test_clear_cases_are_decided_by_the_first_tokens() -> None:
     assert ruined.tokens < 1100 and same.tokens < 1100 < len(setup.neutral.table)
 
 
+def test_a_brief_evaluator_decides_by_its_first_tokens() -> None:
+    setup = Setup()
+    brief = setup.evaluator.brief(1).trial(setup.direction, 0.0)
+    assert brief.keeps_lms() and not brief.complete().measured.complete
+    assert brief.measured.tokens == len(setup.neutral.score(0))
+    assert setup.trial(0.0).complete().measured.complete
+
+
 def test_the_chosen_candidate_is_scored_on_all_tokens_and_passes_there() -> None:
     setup = Setup()
     grid = setup.grid()
@@ -113,7 +122,7 @@ def test_a_base_model_that_predicts_nothing_lets_nothing_pass() -> None:
     evaluator = SplitEvaluator(
         Rewriter(setup.base.parameters(), setup.space), setup.examples, setup.neutral, CLASSES, 0.9
     )
-    grid = Grid(evaluator, lambda factor: factor * setup.direction, lms_ratio=0.9)
+    grid = Grid(evaluator, lambda factor: factor * setup.direction)
     chosen = grid.choose(aims(CLASSES, ["strengthen"], FACTORS)[0], [0.1])
     assert chosen.candidate is None and "an LMS of 0 cannot be kept" in (chosen.reason or "")
 
@@ -123,12 +132,12 @@ class Scripted:
 
     def __init__(self, value: float, lms: str) -> None:
         self.value, self.lms, self.asked = value, lms, []
-        self.passes = lms in ("keeps", "first doubtful, keeps")
+        self.kept = lms in ("keeps", "first doubtful, keeps")
 
     @property
     def measured(self) -> Measured:
         known = {"p_female_on_male": self.value} if "probabilities" in self.asked else {}
-        return dataclasses.replace(BASE, passes=self.passes, probabilities=known)
+        return dataclasses.replace(BASE, passes=self.kept, probabilities=known)
 
     def with_probabilities(self) -> "Scripted":
         self.asked.append("probabilities")
@@ -144,13 +153,15 @@ class Scripted:
 
     def keeps_lms(self) -> bool:
         self.asked.append("all tokens")
-        return self.passes
+        return self.kept
+
+    passes = keeps_lms
 
 
 class ScriptedEvaluator:
     """Hands out the scripted trials of the learning rates; what is between two of them fails."""
 
-    base = dataclasses.replace(BASE, probabilities={"p_female_on_male": 0.2})
+    base, lms_ratio = dataclasses.replace(BASE, probabilities={"p_female_on_male": 0.2}), 0.99
 
     def __init__(self, trials: dict[float, Scripted]) -> None:
         self.trials = trials
@@ -161,7 +172,7 @@ class ScriptedEvaluator:
 
 def chosen_of(trials: dict[float, Scripted]) -> float | None:
     (aim,) = [a for a in aims(CLASSES, ["strengthen"], FACTORS) if a.target_class == "female"]
-    grid = Grid(ScriptedEvaluator(trials), lambda factor: factor, lms_ratio=0.99)
+    grid = Grid(ScriptedEvaluator(trials), lambda factor: factor)
     candidate = grid.choose(aim, list(trials)).candidate
     return None if candidate is None else candidate.learning_rate
 
@@ -174,7 +185,7 @@ OUTCOMES = ("keeps", "fails", "first doubtful, keeps", "first doubtful, fails")
 )
 def test_the_lazy_choice_is_the_best_of_all_that_keep_the_lms(scripts: list[tuple[float, str]]) -> None:
     trials = {float(rate + 1): Scripted(*script) for rate, script in enumerate(scripts)}
-    passing = [(trial.value, -rate) for rate, trial in trials.items() if trial.passes and trial.value > 0.2]
+    passing = [(trial.value, -rate) for rate, trial in trials.items() if trial.kept and trial.value > 0.2]
     assert chosen_of(trials) == (-max(passing)[1] if passing else None)
 
 

@@ -128,6 +128,21 @@ def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old_file(tmp_path
     assert (tmp_path / "a").read_text() == "old"
 
 
+@pytest.mark.parametrize(("umask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o007, 0o660, 0o770)])
+def test_what_is_written_has_the_usual_modes(tmp_path: Path, umask: int, file_mode: int, folder_mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        with replacing(tmp_path / "a") as temporary:
+            temporary.touch(mode=0o600)  # as safetensors does
+        with replacing(tmp_path / "b") as temporary:
+            (temporary / "inner").mkdir(parents=True, mode=0o700)
+            (temporary / "inner/c").touch(mode=0o600)
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "b/inner/c", "b", "b/inner")]
+    assert modes == [file_mode, file_mode, folder_mode, folder_mode]
+
+
 def test_removing_takes_files_folders_links_and_nothing(tmp_path: Path) -> None:
     (tmp_path / "folder" / "inner").mkdir(parents=True)
     (tmp_path / "file").touch()

@@ -110,6 +110,14 @@ def test_the_importance_stage_says_what_it_did(files: Files) -> None:
     assert files.measure() == f"cache_importance: signed_mean of {entries} entries from 8 examples"
 
 
+def test_more_samples_than_there_are_examples_are_said_to_be_too_many(files: Files) -> None:
+    train = tiny_examples().query("split == 'train'")["factual_class"].value_counts()
+    most = 2 * int(train[list(CLASSES)].min())
+    line = files.measure(settings=dataclasses.replace(files.for_importance, n_samples=most + 2))
+    remark = f"(n_samples is {most + 2}, the rarer transition has no more training examples)"
+    assert line.endswith(f"from {most} examples {remark}")
+
+
 def test_only_the_selected_parameters_have_an_importance(files: Files) -> None:
     files.measure(settings=dataclasses.replace(files.for_importance, params=["*layer.1.output*", "*query.bias"]))
     tensors, _ = pre_prune.read_importance(files.importance)
@@ -136,7 +144,7 @@ def test_the_most_important_entries_are_kept(done: Files) -> None:
     kept, mask = full.gather(tensors)[space.positions_in(full)], torch.ones(full.input_dim, dtype=torch.bool)
     mask[space.positions_in(full)] = False
     assert kept.min() >= full.gather(tensors)[mask].max()
-    assert space.about == about
+    assert space.about == {**about, "pre_pruning": {"topk": 0.1, "threshold": None}}
 
 
 def test_a_threshold_keeps_what_reaches_it(files: Files) -> None:
@@ -260,7 +268,7 @@ def test_texts_that_are_too_long_are_dropped_and_counted(files: Files) -> None:
     long = examples["id"].isin([1, 5, 6, 11])  # one of batch 0, all of batch 2, and one of validation
     examples.loc[long, "masked"] = "the " * 40 + "[MASK]"
     examples.to_parquet(files.data["examples"])
-    with pytest.raises(GradiendError, match=r"example 1: 43 tokens, the base model allows 24"):
+    with pytest.raises(GradiendError, match=r"example 1 \(.*\): 43 tokens, the base model allows 24"):
         files.cache()
     dropping = dataclasses.replace(files.for_rows, base_model=dataclasses.replace(files.base_model, too_long="drop"))
     line = files.cache(settings=dropping)

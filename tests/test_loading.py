@@ -97,8 +97,21 @@ def test_what_is_wrong_with_a_base_model_is_named_in_one_line(saved: Path, tmp_p
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./folder", "results/demo/model"])
 def test_a_folder_that_is_missing_is_no_hugging_face_id(name: str) -> None:
-    with pytest.raises(GradiendError, match=f"base model '{name}': no such folder"):
+    with pytest.raises(GradiendError, match=f"model: '{name}': no such folder"):
         load_base_model(base_model_settings(name))
+
+
+def test_a_bare_name_that_cannot_be_loaded_gets_the_folder_that_may_be_meant(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(saved.parent)
+    with pytest.raises(GradiendError, match=r"base model 'basse': cannot be loaded .* \(did you mean 'base'\?\)"):
+        load_base_model(base_model_settings("basse"))
+
+
+def test_a_device_that_is_not_there_is_an_error_before_anything_is_loaded(saved: Path) -> None:
+    with pytest.raises(GradiendError, match=r"device_base_model \(or device\): 'cuda:77': this machine has "):
+        load_base_model(base_model_settings(saved), device="cuda:77")
 
 
 @pytest.mark.parametrize("objective", ["clm", "seq2seq"])

@@ -73,7 +73,7 @@ def test_the_placeholder_need_not_be_the_tokenizers_mask_token(placeholder: str,
 )
 def test_a_text_without_exactly_one_slot_is_an_error_that_names_the_example(text: str, target: str) -> None:
     base = masked_lm(mask_token="<mask>")
-    with pytest.raises(GradiendError, match=r"example 17: .* must hold '\[MASK\]' once and no '<mask>' besides"):
+    with pytest.raises(GradiendError, match=r"example 17 \(.*\): .* must hold '\[MASK\]' once and no '<mask>' besides"):
         one(base, text, target)
 
 
@@ -83,10 +83,11 @@ def test_a_label_that_the_vocabulary_does_not_hold_is_an_error(label: str) -> No
         one(tiny_masked_lm(), "then [MASK] said", label)
 
 
-def test_the_first_unknown_label_is_named() -> None:
-    labels = ["she", "zebra", "yak", "xerus"]
-    with pytest.raises(GradiendError, match="label 'zebra'"):
-        tiny_masked_lm().encode(["then [MASK]"] * 4, labels, range(4))
+def test_the_first_unknown_label_is_named_with_the_first_example_that_has_it() -> None:
+    labels = ["she", "zebra", "yak", "zebra"]
+    where = r"example 6 \(id in data/examples\.parquet: the row of the data, from 0\)"
+    with pytest.raises(GradiendError, match=f"{where}: label 'zebra'"):
+        tiny_masked_lm().encode(["then [MASK]"] * 4, labels, range(5, 9))
 
 
 def test_a_target_after_a_space_is_the_token_with_its_space() -> None:
@@ -110,7 +111,7 @@ def test_a_text_of_just_the_limit_is_not_too_long() -> None:
     base = tiny_masked_lm()
     assert base.limit == LIMIT
     assert len(one(base, long_text(10, LIMIT - 13)).ids) == LIMIT
-    with pytest.raises(GradiendError, match=f"example 17: {LIMIT + 1} tokens, the base model allows {LIMIT}"):
+    with pytest.raises(GradiendError, match=rf"example 17 \(.*\): {LIMIT + 1} tokens, the base model allows {LIMIT}"):
         one(base, long_text(10, LIMIT - 12))
 
 

@@ -107,6 +107,14 @@ def test_saving_replaces_a_folder_as_a_whole(tmp_path: Path) -> None:
     assert not (tmp_path / "model/training.json").exists()
 
 
+def test_saving_never_removes_what_is_not_of_a_gradiend(tmp_path: Path) -> None:
+    new_model().save_pretrained(tmp_path / "precious")
+    (tmp_path / "precious/thesis.tex").write_text("years")
+    with pytest.raises(GradiendError, match=r"precious: holds 'thesis\.tex'"):
+        new_model(seed=2).save_pretrained(tmp_path / "precious")
+    assert (tmp_path / "precious/thesis.tex").read_text() == "years"
+
+
 BROKEN = [
     ("config.json", None),
     ("config.json", ""),

@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny import CLASSES, tiny_examples, tiny_masked_lm
 
-from gradiend.probabilities import ClassProbabilities, surface_forms
+from gradiend.examples.summary import surface_forms
+from gradiend.probabilities import ClassProbabilities
 
 
 def probabilities(examples: pd.DataFrame, batch_size: int = 4, forms: dict[str, list[str]] | None = None):
@@ -73,5 +74,5 @@ def test_means_are_by_scored_class_and_class_of_the_example() -> None:
 
 def test_surface_forms_are_those_of_factual_and_alternative_tokens() -> None:
     forms = surface_forms(tiny_examples())
-    assert forms["plural"] == ["they"]
-    assert forms["male"] == sorted({"he", "him", "man", "steward"})
+    assert set(forms["plural"]) == {"they"}
+    assert set(forms["male"]) == {"he", "him", "man", "steward"}

@@ -14,8 +14,9 @@ from gradiend.backbones.loading import load_base_model
 from gradiend.backbones.seq2seq_lm import InfillingLM, SentinelLM, seq2seq_lm
 from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
+from gradiend.examples.summary import surface_forms
 from gradiend.lms import NeutralText
-from gradiend.probabilities import ClassProbabilities, surface_forms
+from gradiend.probabilities import ClassProbabilities
 
 SEP, START = "</s>", "<pad>"
 
@@ -162,7 +163,7 @@ def test_a_neutral_text_is_asked_at_its_slot_or_at_one_of_its_tokens(name: str) 
 
 def test_a_text_without_exactly_one_slot_is_an_error() -> None:
     for text in ("then she said", "then [MASK] and [MASK]", "then [MASK] and <extra_id_0>"):
-        with pytest.raises(GradiendError, match=r"example 17: .* must hold '\[MASK\]' once and no '<extra_id_0>'"):
+        with pytest.raises(GradiendError, match=r"example 17 .*must hold '\[MASK\]' once and no '<extra_id_0>'"):
             one(family("T5"), text)
 
 

@@ -100,8 +100,8 @@ def test_one_input_serves_both_tokens_where_they_have_as_many_pieces() -> None:
     assert shared == {(1, True), (2, False)}
 
 
-def test_chunks_are_of_similar_length_and_hold_every_slot_once() -> None:
-    slots = [Slot((0,) * length, (0,), (0,)) for length in (3, 9, 5, 9, 1)]
-    assert length_sorted_chunks(slots, 2) == [[1, 3], [2, 0], [4]]
-    assert length_sorted_chunks(slots, 9) == [[1, 3, 2, 0, 4]]
+def test_chunks_are_of_similar_length_and_hold_every_text_once() -> None:
+    lengths = [9, 10, 5, 10, 1, 9, 8]
+    assert length_sorted_chunks(lengths, 2) == [[1, 3], [0, 5], [6], [2], [4]]
+    assert length_sorted_chunks(lengths, 9) == [[1, 3, 0, 5, 6], [2], [4]]
     assert length_sorted_chunks([], 2) == []

@@ -44,10 +44,12 @@ def outputs(folder: Path, seed: int) -> dict[str, Path]:
     return {"out": folder / f"seeds/seed_{seed}/model", "training": folder / f"seeds/seed_{seed}/training.json"}
 
 
-def trained(inputs: dict[str, Path], folder: Path, **arguments: Any) -> tuple[str, GradiendModel, Any]:
+def trained(
+    inputs: dict[str, Path], folder: Path, keep_seed_runs: int = 1, **arguments: Any
+) -> tuple[str, GradiendModel, Any]:
     """The stage's line, the model it wrote, and training.json, for seed 1."""
     files: dict[str, Any] = {**inputs, **outputs(folder, 1)}
-    line = run(settings=train_settings(**arguments), seed=1, **files)
+    line = run(settings=train_settings(**arguments), seed=1, keep_seed_runs=keep_seed_runs, **files)
     return line, GradiendModel.from_pretrained(files["out"]), read_json(files["training"])
 
 
@@ -120,6 +122,19 @@ def test_checkpoints_are_kept_as_the_arguments_say(
     assert found == wanted if wanted is not None else len(found) == 1
     for name in found:
         assert GradiendModel.from_pretrained(folder / name).config.made_by["seed"] == 1
+
+
+def test_checkpoints_go_where_seed_runs_are_not_kept(inputs: dict[str, Path], tmp_path: Path) -> None:
+    trained(inputs, tmp_path, keep_seed_runs=0, save_strategy="steps", save_steps=16, save_only_best=False)
+    assert {path.name for path in (tmp_path / "seeds/seed_1").iterdir()} == {"model", "training.json"}
+
+
+def test_a_foreign_file_among_the_checkpoints_stays(inputs: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "seeds/seed_1/checkpoints/step_99").mkdir(parents=True)
+    (tmp_path / "seeds/seed_1/checkpoints/notes.txt").touch()
+    trained(inputs, tmp_path, save_strategy="steps", save_steps=16)
+    names = {path.name for path in (tmp_path / "seeds/seed_1/checkpoints").iterdir()}
+    assert "notes.txt" in names and "step_99" not in names and len(names) == 2
 
 
 def test_without_save_strategy_steps_earlier_checkpoints_are_gone_too(inputs: dict[str, Path], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.language_model import LanguageModel, named
 from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
 
@@ -39,7 +39,7 @@ class CausalLM(LanguageModel):
         lengths = too_long or self.too_long
         for example, text, target, start, stripped, row in zip(ids, texts, targets, prefixes, bare, whole, strict=True):
             if text.count(self.placeholder) != 1:
-                raise GradiendError(f"example {example}: a text must hold '{self.placeholder}' once: '{text[:60]}'")
+                raise GradiendError(f"{named(example)}: a text must hold '{self.placeholder}' once: '{text[:60]}'")
             empty = not text.partition(self.placeholder)[0].strip()
             slots.append(None if empty else self._slot(example, text, target, (start, stripped), row, lengths))
         return slots
@@ -72,10 +72,10 @@ class CausalLM(LanguageModel):
         start = next((row for row in starts if row == whole[: len(row)] and len(row) < len(whole)), None)
         if start is None:
             raise GradiendError(
-                f"example {example}: '{target}' does not continue the tokens of the text before it in '{text[:60]}': "
+                f"{named(example)}: '{target}' does not continue the tokens of the text before it in '{text[:60]}': "
                 f"put white space before '{self.placeholder}', or use another label"
             )
-        tokens = self._known(whole[len(start) :], target)
+        tokens = self._known(whole[len(start) :], target, example)
         if not self._fits(example, text, len(whole) - 1, too_long):
             return None
         ids = self._cut(whole[:-1], len(whole))[0]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from gradiend.backbones.products import speed_up
 from gradiend.backbones.slots import Batch, Slot, batch_of, head_at
 from gradiend.errors import GradiendError
 
@@ -35,6 +36,7 @@ class LanguageModel(ABC):
         placeholder: str = "[MASK]",
         too_long: str = "error",
     ) -> None:
+        speed_up(model)
         self.pretrained = model
         self.model: nn.Module = model.eval().requires_grad_(False)
         self.backbone: nn.Module = model.base_model
@@ -72,8 +74,8 @@ class LanguageModel(ABC):
 
         `too_long` overrides the model's own setting.
 
-        Raises `GradiendError` that names the target if it is unknown, or the example's id: a text that is too
-        long, or has not exactly one slot.
+        Raises `GradiendError` that names the example's id: an unknown target, a text that is too long, or one that
+        has not exactly one slot.
         """
 
     @abstractmethod
@@ -131,10 +133,13 @@ class LanguageModel(ABC):
         except GradiendError:
             return False
 
-    def _known(self, ids: Sequence[int], target: str) -> tuple[int, ...]:
+    def _known(self, ids: Sequence[int], target: str, example: int | None = None) -> tuple[int, ...]:
         """The ids, if the vocabulary holds them."""
         if not ids or self.tokenizer.unk_token_id in ids:
-            raise GradiendError(f"label '{target}' is not in the base model's vocabulary: use a label that it knows")
+            where = "" if example is None else f"{named(example)}: "
+            raise GradiendError(
+                f"{where}label '{target}' is not in the base model's vocabulary: use a label that it knows"
+            )
         return tuple(ids)
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
@@ -147,7 +152,7 @@ class LanguageModel(ABC):
         """Whether a text of that many tokens is to be used, cut where it is longer than the limit."""
         if length > self.limit and too_long == "error":
             raise GradiendError(
-                f"example {example}: {length} tokens, the base model allows {self.limit}, in '{text[:60]}': "
+                f"{named(example)}: {length} tokens, the base model allows {self.limit}, in '{text[:60]}': "
                 "shorten it, or set data.too_long to cut or drop"
             )
         return length <= self.limit or too_long == "cut"
@@ -168,6 +173,11 @@ class LanguageModel(ABC):
         modules = (model.get_input_embeddings(), model.get_output_embeddings())
         own = {id(p) for module in modules if module is not None for p in module.parameters()}
         return tuple(name for name, parameter in self.parameters().items() if id(parameter) in own)
+
+
+def named(example: int) -> str:
+    """How messages name an example, so that its row can be found."""
+    return f"example {example} (id in data/examples.parquet: the row of the data, from 0)"
 
 
 def _limit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

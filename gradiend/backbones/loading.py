@@ -1,7 +1,6 @@
 """Loading base models from a local folder or the Hugging Face hub."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.backbones.seq2seq_lm import seq2seq_lm
 from gradiend.devices import AUTO, placement
 from gradiend.errors import GradiendError
+from gradiend.model_files import folder_hint, require_folder
 from gradiend.settings import BaseModel
 
 KINDS: dict[str, tuple[Callable[..., LanguageModel], Any]] = {
@@ -49,7 +49,8 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
     missing from the checkpoint, of another shape or not finite, no tokenizer.
     """
     name = settings.name
-    _require_folder(name)
+    require_folder(name)
+    where = placement(torch.cuda.device_count(), base_model=device, mps=torch.backends.mps.is_available())
     options: dict[str, Any] = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(name, **options)
@@ -64,19 +65,15 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
             **options,
         )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise GradiendError(f"base model '{name}': cannot be loaded ({_first_line(error)})") from error
+        raise GradiendError(
+            f"base model '{name}': cannot be loaded ({_first_line(error)}){folder_hint(name)}"
+        ) from error
     _require_complete(name, model, found)
     _require_finite(name, model)
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise GradiendError(f"base model '{name}': its tokenizer knows no words: the tokenizer's files are missing")
-    model.to(placement(torch.cuda.device_count(), base_model=device).base_model)
+    model.to(where.base_model)
     return kind(model, tokenizer, placeholder=settings.mask_placeholder, too_long=settings.too_long)
-
-
-def _require_folder(name: str) -> None:
-    """A Hugging Face id has at most one slash; anything else is a folder."""
-    if (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).is_dir():
-        raise GradiendError(f"base model '{name}': no such folder")
 
 
 def _objective(name: str, architectures: list[str], wanted: str) -> str:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+LEAST_FILLED = 0.8  # of a padded batch: what its shortest text is of its longest
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -93,7 +95,14 @@ def head_at(backbone: nn.Module, example: Tensor, position: Tensor) -> Iterator[
         handle.remove()
 
 
-def length_sorted_chunks(slots: Sequence[Slot], size: int) -> list[list[int]]:
-    """Indices of the slots in chunks of similar length, so that padding is short; longest first."""
-    order = sorted(range(len(slots)), key=lambda i: (-len(slots[i].ids), -len(slots[i].decoder_ids), i))
-    return [order[start : start + size] for start in range(0, len(order), size)]
+def length_sorted_chunks(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Indices of texts of these lengths in chunks of at most `size`, longest first.
+
+    A chunk ends where a text is much shorter than its longest one: two passes cost less than the padding would.
+    """
+    chunks: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if not chunks or len(chunks[-1]) == size or lengths[index] < LEAST_FILLED * lengths[chunks[-1][0]]:
+            chunks.append([])
+        chunks[-1].append(index)
+    return chunks

@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.language_model import LanguageModel, named
 from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
 
@@ -40,7 +40,9 @@ class TwoSidedLM(LanguageModel):
     ) -> list[Slot | None]:
         """Also refused: a text that holds a mask token of its own."""
         keys = [(text.partition(self.placeholder)[0][-1:], target) for text, target in zip(texts, targets, strict=True)]
-        known = {key: self._target(*key) for key in dict.fromkeys(keys)}
+        ids = list(ids)
+        first = dict(zip(reversed(keys), reversed(ids), strict=True))
+        known = {key: self._target(*key, first[key]) for key in dict.fromkeys(keys)}
         tokens = [known[key] for key in keys]
         masks = [self.mask_token * self.masks(len(token)) for token in tokens]
         encoded = self._ids([text.replace(self.placeholder, own) for text, own in zip(texts, masks, strict=True)])
@@ -65,20 +67,20 @@ class TwoSidedLM(LanguageModel):
         """As in a text, where tokenizers that mark word starts have another token than without white space."""
         return self._target(" ", target)
 
-    def _target(self, before: str, target: str) -> tuple[int, ...]:
+    def _target(self, before: str, target: str, example: int | None = None) -> tuple[int, ...]:
         """The ids of a target after a character: white space, any other, or none at a text's beginning."""
         word = f" {target}" if before.isspace() else target
         if before and not before.isspace():  # some tokenizers take the beginning of a text for white space
             start, whole = self.tokenizer([before, before + target], add_special_tokens=False)["input_ids"]
             if whole[: len(start)] == start and self.tokenizer.unk_token_id not in whole:
-                return self._known(whole[len(start) :], target)
-        return self._known(self.tokenizer(word, add_special_tokens=False)["input_ids"], target)
+                return self._known(whole[len(start) :], target, example)
+        return self._known(self.tokenizer(word, add_special_tokens=False)["input_ids"], target, example)
 
     def _slot(self, example: int, text: str, row: list[int], target: tuple[int, ...], too_long: str) -> Slot | None:
         positions, masks = [i for i, token in enumerate(row) if token == self.mask], self.masks(len(target))
         if text.count(self.placeholder) != 1 or len(positions) != masks:
             raise GradiendError(
-                f"example {example}: {len(positions)} mask tokens for {masks} in '{text[:60]}': "
+                f"{named(example)}: {len(positions)} mask tokens for {masks} in '{text[:60]}': "
                 f"a text must hold '{self.placeholder}' once and no '{self.mask_token}' besides"
             )
         hidden = len(target) - masks  # tokens of the target that the decoder sees and the text does not hold

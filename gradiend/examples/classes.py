@@ -26,7 +26,8 @@ def merged_classes(
 ) -> Classes:
     """Merge the classes of the data, those of labels and those of alternatives.
 
-    Raises `GradiendError` on classes that the data does not have and on a class in two merged ones.
+    Raises `GradiendError` on classes that the data does not have, on a class in two merged ones and on groups that
+    allow no transition.
     """
     known = sorted({*factual, *alternative})
     _check_merge_map(merge_map or {}, known)
@@ -36,7 +37,13 @@ def merged_classes(
     merged = {name: into.get(name, name) for name in known}
     for name in target_classes:
         _require(name, sorted({merged[one] for one in factual}), "target_classes")
-    return Classes(merged, {name: _partners(name, merged, target_classes, groups) for name in known})
+    partners = {name: _partners(name, merged, target_classes, groups) for name in known}
+    if groups is not None and not any(partners.values()):
+        raise GradiendError(
+            f"class_merge_transition_groups: no group has classes of both '{target_classes[0]}' and "
+            f"'{target_classes[1]}': put those that may stand for each other in one group"
+        )
+    return Classes(merged, partners)
 
 
 def misspelt(name: str, right: Iterable[str]) -> str | None:

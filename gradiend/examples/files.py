@@ -12,18 +12,22 @@ _OTHER_SUFFIXES = (".txt", ".xls", ".xlsx", ".ods", ".gz", ".zip", ".pq", ".arro
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
-def data_files(source: str | Mapping[str, str] | None) -> list[Path]:
+def data_files(source: str | Mapping[str, str] | None, key: str = "data.source") -> list[Path]:
     """The local files that a source reads: all of `{class: path}`, all of a folder (sorted), else the one.
 
-    None for the demo, a Hugging Face id or no source. Raises `GradiendError` where a path names nothing.
+    None for the demo, a Hugging Face id or no source. Raises `GradiendError` where a path names nothing; `key` is
+    the setting that names the source.
     """
     if source is None:
         return []
     if isinstance(source, Mapping):
-        return [file for one in source.values() for file in data_files(one)]
+        return [file for name, one in source.items() for file in data_files(one, f"{key}.{name}")]
     if Path(source).is_dir():
         return sorted(file for file in Path(source).rglob("*") if file.is_file())
-    file = table_file(source)
+    try:
+        file = table_file(source)
+    except GradiendError as error:
+        raise GradiendError(f"{key}: {error}") from error
     return [file] if file else []
 
 

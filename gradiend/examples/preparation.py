@@ -43,11 +43,19 @@ def prepare(settings: PrepareData) -> Prepared:
     """
     source = read_source(settings.data_source, settings.columns, settings.mask_placeholder)
     made = _transitions(source, settings)
-    examples = _with_splits(source, made, settings)
-    examples = _capped(examples, settings, made.dropped)
+    uncapped = _with_splits(source, made, settings)
+    examples = _capped(uncapped, settings, made.dropped)
     examples = _with_batches(examples, settings)
     neutral = neutral_texts(settings.neutral, settings.columns, settings.mask_placeholder, settings.seed)
-    return Prepared(examples, neutral, _summary(examples, neutral, made, settings))
+    about = {
+        **summary(examples, neutral, uncapped),
+        "derived_alternatives": dict(made.derived),
+        "dropped": dict(made.dropped),
+        "warnings": made.warnings,
+        "data_digest": settings.data_digest,
+        "package_version": __version__,
+    }
+    return Prepared(examples, neutral, about)
 
 
 def _transitions(source: Source, settings: PrepareData) -> Transitions:
@@ -94,14 +102,3 @@ def _with_batches(examples: pd.DataFrame, settings: PrepareData) -> pd.DataFrame
     train = examples[examples["split"] == "train"]
     numbers = batches(train, settings.train_batch_size, settings.target_classes, settings.seed)
     return examples.assign(id=examples.index, batch=numbers.reindex(examples.index))[COLUMNS].reset_index(drop=True)
-
-
-def _summary(examples: pd.DataFrame, neutral: pd.DataFrame, made: Transitions, settings: PrepareData) -> dict[str, Any]:
-    return {
-        **summary(examples, neutral),
-        "derived_alternatives": dict(made.derived),
-        "dropped": dict(made.dropped),
-        "warnings": made.warnings,
-        "data_digest": settings.data_digest,
-        "package_version": __version__,
-    }

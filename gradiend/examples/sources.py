@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,12 +33,14 @@ class Source:
     """All rows of a source, one file after the other; a row's id is its place in them, from 0.
 
     `rows` has the columns `masked, factual, factual_class, alternative, alternative_class` (the last two
-    missing where not given) and, if the source has splits, `split`; classes are those of the data.
+    missing where not given) and, if the source has splits, `split`; classes are those of the data. Labels,
+    alternatives and classes are without white space around them; `warnings` say how often there was some.
     """
 
     rows: pd.DataFrame
     names: list[str]
     starts: list[int]
+    warnings: list[str] = field(default_factory=list)
 
     def where(self, row: int) -> str:
         """`"file: row 1"` for the first row of a file."""
@@ -69,7 +71,9 @@ def read_source(source: str | Mapping[str, str], columns: Columns, placeholder: 
         bare = tables[with_splits.index(False)][1].name
         raise GradiendError(f"{bare}: no column '{columns.split}', which other files have: give it in all or in none")
     starts = np.cumsum([0, *(len(part) for part in parts)])[:-1].tolist()
-    return Source(pd.concat(parts, ignore_index=True), [table.name for _, table in tables], starts)
+    rows = pd.concat(parts, ignore_index=True)
+    warnings = _strip_words(rows, columns)
+    return Source(rows, [table.name for _, table in tables], starts, warnings)
 
 
 def masked_texts(table: Table, column: str, placeholder: str) -> "pd.Series[str]":
@@ -110,6 +114,24 @@ def _rows(table: Table, name: str | None, columns: Columns, placeholder: str) ->
     }
     splits = row_splits(table, columns.split, _DEFAULT.split)
     return pd.DataFrame(rows if splits is None else {**rows, "split": splits})
+
+
+def _strip_words(rows: pd.DataFrame, columns: Columns) -> list[str]:
+    """Strip the labels, alternatives and classes of `rows`: with white space they would be other forms and classes."""
+    names = {
+        "factual": columns.label,
+        "factual_class": columns.label_class,
+        "alternative": columns.alternative,
+        "alternative_class": columns.alternative_class,
+    }
+    warnings = []
+    for word, column in names.items():
+        bare = rows[word].str.strip()
+        count = int((bare != rows[word])[rows[word].notna()].sum())
+        if count:
+            warnings.append(f"column '{column}': white space around {count} cells is left out")
+        rows[word] = bare
+    return warnings
 
 
 def _optional(table: Table, column: str, default: str) -> "pd.Series[Any]":

@@ -7,9 +7,10 @@ import pandas as pd
 from gradiend.examples.splits import SPLITS, copies
 
 
-def summary(examples: pd.DataFrame, neutral: pd.DataFrame) -> dict[str, Any]:
+def summary(examples: pd.DataFrame, neutral: pd.DataFrame, uncapped: pd.DataFrame) -> dict[str, Any]:
     """`examples` and `transitions` (split -> name -> count), `batches` (transition -> count), `copies` (split ->
-    examples that repeat one), `surface_forms` (class -> form -> count as factual token), `neutral` (split -> count).
+    examples that repeat one), `neutral` (split -> count); `surface_forms` (class -> form -> count as factual token) of
+    the examples before any was left out by a cap.
     """
     names = transition_names(examples)
     train = examples["split"] == "train"
@@ -18,7 +19,7 @@ def summary(examples: pd.DataFrame, neutral: pd.DataFrame) -> dict[str, Any]:
         "transitions": _by_split(examples, names),
         "batches": _counts(examples.loc[train, "batch"].groupby(names[train]).nunique()),
         "copies": copies(examples),
-        "surface_forms": _surface_forms(examples),
+        "surface_forms": surface_forms(uncapped),
         "neutral": {split: int((neutral["split"] == split).sum()) for split in SPLITS},
     }
 
@@ -32,7 +33,7 @@ def _by_split(examples: pd.DataFrame, names: "pd.Series[str]") -> dict[str, dict
     return {split: _counts(names[examples["split"] == split].value_counts()) for split in SPLITS}
 
 
-def _surface_forms(examples: pd.DataFrame) -> dict[str, dict[str, int]]:
+def surface_forms(examples: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Every form of a class; 0 for those that are alternatives only."""
     factual = examples[["factual_class", "factual"]].value_counts()
     found: dict[str, dict[str, int]] = {}

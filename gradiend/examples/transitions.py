@@ -30,7 +30,7 @@ def transitions(source: Source, classes: Classes, target_classes: Sequence[str],
     an alternative cannot be derived or equals the factual token.
     """
     forms = surface_forms(source.rows)
-    result = Transitions(source.rows, warnings=_misspellings(source.rows, classes, target_classes))
+    result = Transitions(source.rows, warnings=[*source.warnings, *_misspellings(source.rows, classes, target_classes)])
     parts = []
     indices = source.rows.groupby("factual_class").indices
     for name in sorted(map(str, indices)):
@@ -72,6 +72,7 @@ def _target_examples(
     if not own.all():
         row = source.where(int(rows.index[~own][0]))
         derived = _only_form(wanted, row, name, alternative_class)
+        result.warnings += _replaced(source, rows[~own], name, alternative_class, derived)
         rows = rows.assign(alternative=rows["alternative"].where(own, derived))
         result.derived[f"{factual_class} -> {alternative_class}"] += int((~own).sum())
     _check_differ(source, rows, factual_class, alternative_class)
@@ -92,10 +93,24 @@ def _only_form(forms: Sequence[str], row: str, name: str, other: str) -> str:
     if len(forms) == 1:
         return forms[0]
     shown = ", ".join(map(shortened, forms[:12])) + (", ..." if len(forms) > 12 else "")
+    same = len({form.casefold() for form in forms}) == 1
+    hint = "write it in one way (they differ in capital letters only), or " if same else ""
     raise GradiendError(
         f"{row}: class '{name}' has no alternative of class '{other}' here, and none can be derived, for '{other}' has "
-        f"{len(forms)} surface forms ({shown}): give the columns alternative and alternative_class"
+        f"{len(forms)} surface forms ({shown}): {hint}give the columns alternative and alternative_class"
     )
+
+
+def _replaced(source: Source, rows: pd.DataFrame, name: str, other: str, derived: str) -> list[str]:
+    """A warning on alternatives that are given and not used, for they are not of the other target class, if any."""
+    given = rows[rows["alternative"].notna() & (rows["alternative"] != derived)]
+    if given.empty:
+        return []
+    where = source.where(int(given.index[0]))
+    return [
+        f"{len(given)} alternatives of class '{name}' are not of class '{other}': '{derived}' is used instead "
+        f"(first: {where}: {shortened(given['alternative'].iloc[0])})"
+    ]
 
 
 def _check_differ(source: Source, rows: pd.DataFrame, factual_class: str, alternative_class: str) -> None:

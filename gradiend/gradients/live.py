@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slots import length_sorted_chunks
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.space import ParameterSpace
 
@@ -92,6 +93,5 @@ class LiveRows:
 
     def by_length(self) -> list[list[int]]:
         """All rows in chunks of similar length, for whoever reads them in any order."""
-        order = sorted(range(len(self._groups)), key=lambda i: (-max(len(p.factual.ids) for p in self._groups[i]), i))
-        size = self._batch_size if self._single else 1
-        return [order[start : start + size] for start in range(0, len(order), size)]
+        lengths = [max(len(pair.factual.ids) for pair in group) for group in self._groups]
+        return length_sorted_chunks(lengths, self._batch_size if self._single else 1)

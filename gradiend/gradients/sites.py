@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from gradiend.backbones.products import product
+
 DENSE_FROM = 0.3  # share of kept entries from which one dense product beats a sampled one
 
 K = TypeVar("K", bound=nn.Module)
@@ -65,11 +67,11 @@ def _lookup_scale(module: nn.Embedding) -> float | None:
         return 1.0
     word = torch.zeros(1, 1, dtype=torch.int64, device=module.weight.device)
     try:
-        found = module(word).flatten() / module.weight[0]
+        found = (module(word).flatten() / module.weight[0]).detach().float()
     except (RuntimeError, TypeError, IndexError):  # it wants something else than ids
         return None
-    scale = float(found.float().median())
-    return scale if bool(torch.isclose(found.float(), torch.tensor(scale), rtol=1e-2).all()) else None
+    scale = float(found.median())
+    return scale if bool(torch.isclose(found, found.new_tensor(scale), rtol=1e-2).all()) else None
 
 
 def _pick(full: Tensor, kept: Tensor | None) -> Tensor:
@@ -117,7 +119,7 @@ def _dense_matrix(kept: Tensor | None, swap: bool) -> Add:
     def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
         left, right = (inputs, delta) if swap else (delta, inputs)
         for row, a, b in zip(rows, left, right, strict=True):
-            row += _pick((a.T @ b).flatten(), kept)
+            row += _pick(product(a.T, b.T).flatten(), kept)
 
     return add
 

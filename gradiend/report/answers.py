@@ -16,7 +16,7 @@ from gradiend.report.numbers import (
     score,
     signed,
 )
-from gradiend.report.outcomes import BALANCE, Outcome, kept_share, outcomes, value_of
+from gradiend.report.outcomes import BALANCE, Outcome, base_lms, kept_share, outcomes, value_of
 
 YES, PARTLY, NO, UNSURE = "yes", "partly", "no", "unsure"
 CLEAR = 0.5  # the whole interval above it: the classes are clearly separated
@@ -257,7 +257,7 @@ def _rewriting_sentences(outcome: Outcome, ratio: float | None) -> list[str]:
 
 def _lms_sentence(outcome: Outcome, ratio: float | None) -> str:
     numbers, share = outcome.choice["test"] or {}, kept_share(outcome.choice["test"])
-    lms = arrow(score(value_of(outcome.base, "test", "lms")), score(numbers.get("lms")))
+    lms = arrow(score(base_lms(numbers)), score(numbers.get("lms")))
     paired = (
         f"paired difference {signed(numbers.get('lms_difference'), 2)} ± {number(numbers.get('lms_difference_se'), 2)}"
     )

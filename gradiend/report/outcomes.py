@@ -68,12 +68,16 @@ def value_of(numbers: Json | None, split: str, key: str) -> float | None:
     return known(((numbers or {}).get(split) or {}).get(key))
 
 
+def base_lms(numbers: Mapping[str, Any] | None) -> float | None:
+    """The base model's LMS on the tokens on which a candidate was scored."""
+    own, difference = known((numbers or {}).get("lms")), known((numbers or {}).get("lms_difference"))
+    return None if own is None or difference is None else own - difference
+
+
 def kept_share(numbers: Mapping[str, Any] | None) -> float | None:
     """The share of the base model's LMS that is kept, both measured on the same tokens."""
-    own, difference = known((numbers or {}).get("lms")), known((numbers or {}).get("lms_difference"))
-    if own is None or difference is None or own - difference <= 0:
-        return None
-    return own / (own - difference)
+    base = base_lms(numbers)
+    return None if base is None or base <= 0 else float((numbers or {})["lms"]) / base
 
 
 def _outcome(decoder: Json, name: str, direction: str, target_classes: Sequence[str]) -> Outcome:

@@ -21,7 +21,7 @@ from gradiend.report.numbers import (
     score,
     signed,
 )
-from gradiend.report.outcomes import Outcome, outcomes, value_of
+from gradiend.report.outcomes import Outcome, base_lms, outcomes, value_of
 
 STATISTICS = ("mean", "std", "q25", "q50", "q75")
 SPLITS = ("train", "validation", "test")
@@ -255,7 +255,7 @@ def _effect(outcome: Outcome, numbers: Json) -> list[str]:
     test: Mapping[str, Any] = numbers.get("test") or {}
     if not test:
         return [*shifts, *[UNKNOWN] * 4]
-    lms = arrow(score(value_of(outcome.base, "test", "lms")), score(test.get("lms")))
+    lms = arrow(score(base_lms(test)), score(test.get("lms")))
     paired = f"{signed(test.get('lms_difference'), 2)} ± {number(test.get('lms_difference_se'), 2)}"
     return [*shifts, count(test.get("n")), lms, count(test.get("lms_tokens")), paired]
 

@@ -1,8 +1,10 @@
 """Base model and training examples -> the importance of every entry of the selected parameters."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.torch import save_file
@@ -26,7 +28,7 @@ def run(*, settings: CacheImportance, examples: Path, eval_batch_size: int = 32,
     """Write `importance.safetensors`: one float32 tensor per selected parameter, its order in the metadata."""
     base = load_base_model(settings.base_model, device=device)
     sample = even_sample(read_table(examples), settings.target_classes, settings.n_samples, settings.seed)
-    pairs = encode_pairs(base, sample)
+    drawn, pairs = len(sample), encode_pairs(base, sample)
     sample = sample[np.array([pair is not None for pair in pairs], dtype=bool)]
     if sample.empty:
         raise GradiendError(f"{examples}: the base model can use none of the examples drawn for the importance")
@@ -42,15 +44,24 @@ def run(*, settings: CacheImportance, examples: Path, eval_batch_size: int = 32,
             batch_size=eval_batch_size,
             progress=bar.update,
         )
-    content = {"order": names, "about": about_base_model(settings.base_model, base)}
+    about = about_base_model(settings.base_model, base) | {"importance": dataclasses.asdict(settings)}
+    about["importance"].pop("base_model")
+    content = {"order": names, "about": about}
     with replacing(out) as temporary:  # one key: safetensors writes several in any order
         save_file(result, temporary, {"importance": json.dumps(content, sort_keys=True)})
     entries = sum(tensor.numel() for tensor in result.values())
-    dropped = f" ({pairs.count(None)} dropped)" if None in pairs else ""
-    return f"cache_importance: {settings.importance} of {entries} entries from {len(sample)} examples{dropped}"
+    remarks = _remarks(settings.n_samples, drawn, pairs.count(None))
+    return f"cache_importance: {settings.importance} of {entries} entries from {len(sample)} examples{remarks}"
 
 
-def about_base_model(settings: BaseModel, base: LanguageModel) -> dict[str, object]:
+def _remarks(asked: int, drawn: int, dropped: int) -> str:
+    """Why there are fewer examples than n_samples, if so."""
+    remarks = [f"n_samples is {asked}, the rarer transition has no more training examples"] if drawn < asked else []
+    remarks += [f"{dropped} dropped"] if dropped else []
+    return f" ({', '.join(remarks)})" if remarks else ""
+
+
+def about_base_model(settings: BaseModel, base: LanguageModel) -> dict[str, Any]:
     """What a space remembers of its base model."""
     return {
         "base_model": settings.name,

@@ -3,10 +3,12 @@
 import argparse
 import inspect
 import logging
+import signal
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +20,47 @@ def main(run: Callable[..., str], arguments: Sequence[str] | None = None) -> int
     """Parse the options, run the stage, print its one line of result.
 
     Every keyword of `run` is an option: `settings` takes JSON, a `Path` one path, `list[Path]` several. A
-    `GradiendError` becomes one line on standard error and exit code 1.
+    `GradiendError` becomes one line on standard error and exit code 1; Ctrl-C and SIGTERM the line "interrupted"
+    and exit codes 130 and 143.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.captureWarnings(True)
     parsed = vars(_parser(run).parse_args(arguments))
     try:
-        kind = typing.get_type_hints(run).get("settings")
-        if kind is not None:
-            parsed["settings"] = read_settings(kind, parsed["settings"])
-        print(run(**parsed), flush=True)
+        with _stoppable():
+            kind = typing.get_type_hints(run).get("settings")
+            if kind is not None:
+                parsed["settings"] = read_settings(kind, parsed["settings"])
+            print(run(**parsed), flush=True)
     except GradiendError as error:
         print("error: " + " ".join(str(error).splitlines()), file=sys.stderr)
         return 1
+    except _Stopped as stopped:
+        print("interrupted", file=sys.stderr)
+        return 128 + stopped.signal
     return 0
+
+
+class _Stopped(BaseException):
+    """A signal asked for the end; raised where the stage is, so that it leaves nothing half done."""
+
+    def __init__(self, signal: int) -> None:
+        self.signal = signal
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Within, SIGINT and SIGTERM raise `_Stopped`."""
+
+    def stop(number: int, frame: object) -> None:
+        raise _Stopped(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parser(run: Callable[..., str]) -> argparse.ArgumentParser:

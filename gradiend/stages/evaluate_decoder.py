@@ -1,7 +1,7 @@
 """Base model and GRADIEND -> the grid of rewritten models, the choice among them, and the baselines beside it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.loading import load_base_model
 from gradiend.baselines import mean_difference_update
 from gradiend.choice import Aim, Candidate, Measured, aims
-from gradiend.decoding import Chosen, Grid, Trial, Update
+from gradiend.decoding import Chosen, Grid, Trial
 from gradiend.devices import AUTO
-from gradiend.files import write_json
+from gradiend.files import read_json, write_json
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.rows import Rows, StoredRows
 from gradiend.labels import strengthening_factor
@@ -28,6 +28,8 @@ from gradiend.stages.evaluation_set import SPLITS, EvaluationSet
 from gradiend.stages.live import split_rows
 from gradiend.tables import read_table, write_table
 
+BASELINE_STEPS = 3  # of 1,000 tokens: what decides on a candidate of the baseline, which nobody rewrites a model with
+
 
 def run(
     *,
@@ -35,6 +37,7 @@ def run(
     model: Path,
     examples: Path,
     neutral: Path,
+    data_summary: Path,
     space: Path,
     train_rows: Path | None = None,
     eval_batch_size: int = 32,
@@ -49,12 +52,15 @@ def run(
     if gradiend.config.supervised == "encoder":
         return _write_nothing(settings, grid, positions, summary)
     base = load_base_model(settings.base_model, device=device)
-    setup = _Setup(settings, base, gradiend, table, read_table(neutral), eval_batch_size)
-    own = setup.evaluate(gradiend.update, "GRADIEND", Trial.complete)
+    forms = read_json(data_summary)["surface_forms"]
+    setup = _Setup(settings, base, gradiend, table, read_table(neutral), forms, eval_batch_size)
+    validation = setup.splits["validation"]
+    own = setup.evaluate(Grid(validation, gradiend.update), "GRADIEND", setup.aims(), Trial.complete)
     for result in own:
         result.grid.measure_all()
     rows = StoredRows(train_rows.parent, ParameterSpace.load(space)) if train_rows else setup.live_rows(space)
-    baseline = setup.evaluate(mean_difference_update(rows, gradiend), "mean difference", Trial.settled)
+    grid_of_baseline = Grid(validation.brief(BASELINE_STEPS), mean_difference_update(rows, gradiend))
+    baseline = setup.evaluate(grid_of_baseline, "mean difference", setup.aims_of_labels(), Trial.settled)
     write_table(grid, setup.grid_table(own))
     write_table(positions, setup.positions)
     write_json(
@@ -84,31 +90,33 @@ class _Setup:
         gradiend: GradiendModel,
         examples: pd.DataFrame,
         neutral: pd.DataFrame,
+        forms: Mapping[str, Collection[str]],
         batch_size: int,
     ) -> None:
         self.settings, self.base_model, self.examples, self.batch_size = settings, base, examples, batch_size
         rewriter = Rewriter(base.parameters(), gradiend.space)
-        evaluation = EvaluationSet(settings, base, examples, neutral, batch_size)
+        evaluation = EvaluationSet(settings, base, examples, neutral, forms, batch_size)
         self.notes, self.positions = evaluation.notes, evaluation.positions
         self.splits = {split: evaluation.evaluator(split, rewriter) for split in SPLITS}
         self.counts = evaluation.counts
-        self.aims = aims(settings.target_classes, settings.directions, self._factors(gradiend))
+        self._gradiend = gradiend
 
-    def evaluate(self, update: Update, name: str, scored: Callable[[Trial], Trial]) -> "list[_Result]":
+    def aims(self) -> list[Aim]:
+        """The aims of the GRADIEND, whose decoder gives an update (its bias) for the feature factor 0 too."""
+        config = self._gradiend.config
+        normal = config.normalized or config.supervised is not None or (config.correlation or 0) >= 0
+        return self._aims(1.0 if normal else -1.0, balancing=[0.0])
+
+    def aims_of_labels(self) -> list[Aim]:
+        """The aims of a direction that is oriented by the labels."""
+        return self._aims(1.0, balancing=[])
+
+    def evaluate(self, grid: Grid, name: str, aims: Sequence[Aim], scored: Callable[[Trial], Trial]) -> "list[_Result]":
         """Choose on validation for every aim, then measure what was chosen on test, `scored` on enough tokens."""
-        settings = self.settings
-        factors = {factor for aim in self.aims for factor in aim.feature_factors}
-        with tqdm(total=len(factors) * len(settings.learning_rates), desc=name, unit="candidate", mininterval=5) as bar:
-            grid = Grid(
-                self.splits["validation"],
-                update,
-                lms_ratio=settings.lms_ratio,
-                progress=bar.update,
-            )
-            chosen = [grid.choose(aim, settings.learning_rates) for aim in self.aims]
+        with tqdm(desc=name, unit=" candidates", mininterval=5) as bar:
+            chosen = [grid.choose(aim, self.settings.learning_rates, bar.update) for aim in aims]
         return [
-            _Result(aim, grid, one, self._on_test(grid, one, scored))
-            for aim, one in zip(self.aims, chosen, strict=True)
+            _Result(aim, grid, one, self._on_test(grid, one, scored)) for aim, one in zip(aims, chosen, strict=True)
         ]
 
     def base(self) -> dict[str, dict[str, Any]]:
@@ -146,7 +154,7 @@ class _Setup:
         """One line per aim, candidate and split."""
         lines = []
         for result in results:
-            measured = [(c, "validation", m) for c, m in result.grid.of(result.aim)]
+            measured = [(c, "validation", m) for c, m in result.grid.of(result.chosen)]
             if result.chosen.candidate is not None and result.test is not None:
                 measured.append((result.chosen.candidate, "test", result.test))
             lines += [_line(result.aim, candidate, split, numbers) for candidate, split, numbers in measured]
@@ -167,10 +175,11 @@ class _Setup:
                 parts.append(f"{name}: none ({result.chosen.reason})")
                 continue
             base = self.splits["test"].base
+            lms = result.test.lms - result.test.difference  # the base model's on the same tokens
             before, after = abs(result.aim.value(base)), abs(result.aim.value(result.test))
             rate = result.chosen.candidate.learning_rate
             parts.append(
-                f"{name}: learning rate {rate:.4g}, {before:.3f} -> {after:.3f}, LMS {base.lms:.3f} -> "
+                f"{name}: learning rate {rate:.4g}, {before:.3g} -> {after:.3g}, LMS {lms:.3f} -> "
                 f"{result.test.lms:.3f} on test (n = {result.test.n})"
             )
         return "; ".join(parts)
@@ -182,14 +191,15 @@ class _Setup:
         trial = self.splits["test"].trial(update, chosen.candidate.learning_rate)
         return scored(trial.with_probabilities()).measured
 
-    def _factors(self, gradiend: GradiendModel) -> dict[str, float]:
-        """The feature factor that strengthens each target class."""
-        config, given = gradiend.config, self.settings.feature_factors or {}
-        flip = -1.0 if not config.normalized and config.supervised is None and (config.correlation or 0) < 0 else 1.0
-        return {
-            name: given.get(name, flip * strengthening_factor(i, config.source, config.target))
-            for i, name in enumerate(self.settings.target_classes)
+    def _aims(self, sign: float, *, balancing: Sequence[float]) -> list[Aim]:
+        """The aims, each target class strengthened by the factor given for it, else by the derived one times sign."""
+        config, settings = self._gradiend.config, self.settings
+        given = settings.feature_factors or {}
+        factors = {
+            name: given.get(name, sign * strengthening_factor(i, config.source, config.target))
+            for i, name in enumerate(settings.target_classes)
         }
+        return aims(settings.target_classes, settings.directions, factors, balancing)
 
 
 class _Result:

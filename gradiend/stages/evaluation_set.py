@@ -1,20 +1,23 @@
 """The examples and neutral texts on which a decoder is evaluated, capped as the settings say."""
 
+from collections.abc import Collection, Mapping
+
 import pandas as pd
 
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.caps import capped
 from gradiend.decoding import SplitEvaluator
 from gradiend.lms import STEP_TOKENS, NeutralText
-from gradiend.probabilities import ClassProbabilities, surface_forms
+from gradiend.probabilities import ClassProbabilities
 from gradiend.rewriting import Rewriter
 from gradiend.settings import EvaluateDecoder
 
 SPLITS = ("validation", "test")
+FEW_EXAMPLES = 10
 
 
 class EvaluationSet:
-    """What every decoder of a run is evaluated on.
+    """What every decoder of a run is evaluated on; `forms` are each class's surface forms in the data.
 
     `positions` lists every scored position of both splits, in the order in which they are scored; `notes` says
     what a reader of the LMS must know; `counts` has the number of examples by split and class.
@@ -26,10 +29,11 @@ class EvaluationSet:
         base: LanguageModel,
         examples: pd.DataFrame,
         neutral: pd.DataFrame,
+        forms: Mapping[str, Collection[str]],
         batch_size: int,
     ) -> None:
         self._settings, self._base, self._examples, self._batch_size = settings, base, examples, batch_size
-        self._forms = surface_forms(examples)
+        self._forms = forms
         self.notes: list[str] = []
         self.counts: dict[str, dict[str, int]] = {}
         self._texts = {split: self._neutral(split, neutral) for split in SPLITS}
@@ -45,6 +49,9 @@ class EvaluationSet:
         probabilities = ClassProbabilities(self._base, own, self._forms, settings.target_classes, self._batch_size)
         counts = probabilities.examples["factual_class"].value_counts()
         self.counts[split] = {str(name): int(count) for name, count in counts.items()}
+        fewest = min(self.counts[split].get(name, 0) for name in settings.target_classes)
+        if fewest < FEW_EXAMPLES:
+            self.notes.append(f"{split}: only {fewest} examples of a target class decide its probabilities")
         return SplitEvaluator(rewriter, probabilities, self._texts[split], settings.target_classes, settings.lms_ratio)
 
     def _neutral(self, split: str, neutral: pd.DataFrame) -> NeutralText:

@@ -69,12 +69,15 @@ def split_rows(
 def neutral_rows(
     settings: CacheGradients, base: LanguageModel, capture: Capture, neutral: pd.DataFrame, batch_size: int
 ) -> LiveRows:
-    """One row per neutral text of the test split, at most `NEUTRAL_TEXTS`: at its slot, else at one real token.
+    """One row per neutral text of the test split, at its slot, else at one real token.
 
+    At most `NEUTRAL_TEXTS`, and no more than any encoder evaluation reads.
     There is no alternative: both gradients of a row are the factual one.
     """
     own = neutral[neutral["split"] == "test"]
     own = own.iloc[np.sort(np.random.default_rng([settings.seed, 5]).permutation(len(own))[:NEUTRAL_TEXTS])]
+    ids = pd.Series("", index=own["id"])
+    own = own.iloc[capped(ids, settings.evaluation_max_size, balanced=False, seed=settings.seed)]
     slots = base.neutral_slots(own, settings.seed)
     own = own[np.array([slot is not None for slot in slots], dtype=bool)]
     table = example_table(own.assign(factual_class="neutral", alternative_class="neutral"))

@@ -20,6 +20,7 @@ def run(*, settings: PrePrune, importance: Path | None = None, out: Path) -> str
     """Write `space.safetensors`. Either `importance` is given, or the settings name a base model."""
     if importance is not None:
         tensors, about = read_importance(importance)
+        about = {**about, "pre_pruning": {"topk": settings.topk, "threshold": settings.threshold}}
         full = ParameterSpace.of(tensors, about)
         positions = kept_positions(full.gather(tensors), settings.topk, settings.threshold)
         space = full.select(positions)

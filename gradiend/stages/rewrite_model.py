@@ -7,11 +7,14 @@ from typing import Any
 from gradiend import __version__
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.loading import load_base_model
+from gradiend.errors import GradiendError
 from gradiend.files import file_name, read_json, remove, replacing, write_json
 from gradiend.model import GradiendModel
 from gradiend.rewriting import Rewriter
 from gradiend.settings import RewriteModel
 from gradiend.stages.command import main
+
+MARK = "gradiend.json"  # in every folder that is written here
 
 
 def run(*, settings: RewriteModel, model: Path, decoder: Path, out: Path) -> str:
@@ -19,8 +22,7 @@ def run(*, settings: RewriteModel, model: Path, decoder: Path, out: Path) -> str
     gradiend = GradiendModel.from_pretrained(model)
     found = read_json(decoder)
     choices = {name: found[name] for name in (*gradiend.config.target_classes, "balance") if name in found}
-    for folder in out.parent.iterdir() if out.parent.exists() else ():
-        remove(folder)  # what an earlier run chose
+    _remove_earlier(out)
     chosen = any(choice["learning_rate"] is not None for own in choices.values() for choice in own.values())
     base = load_base_model(settings.base_model) if chosen else None
     summary: dict[str, dict[str, Any]] = {}
@@ -41,6 +43,16 @@ def run(*, settings: RewriteModel, model: Path, decoder: Path, out: Path) -> str
     return f"rewrite_model: {len(folders)} written: {', '.join(folders)}" if folders else "rewrite_model: none chosen"
 
 
+def _remove_earlier(out: Path) -> None:
+    """Remove the summary, so that nothing looks finished, then the folders that an earlier run wrote, and no others."""
+    remove(out)
+    for above in (out.parent, out.parent / "weaken"):
+        for partial in list(above.glob(".*.partial")):
+            remove(partial)
+        for folder in [mark.parent for mark in above.glob("*/" + MARK)]:
+            remove(folder.rename(above / f".{folder.name}.partial"))  # half removed it would look foreign
+
+
 def _folder(name: str, direction: str) -> Path:
     if direction == "balance":
         return Path("balance")
@@ -48,12 +60,14 @@ def _folder(name: str, direction: str) -> Path:
 
 
 def _write(base: LanguageModel, gradiend: GradiendModel, choice: dict[str, Any], folder: Path) -> None:
+    if folder.exists():
+        raise GradiendError(f"{folder}: is in the way, and was not written by rewrite_model: move it away")
     rewriter = Rewriter(base.parameters(), gradiend.space)
     with replacing(folder) as temporary:
         with rewriter.rewritten(gradiend.update(choice["feature_factor"]), choice["learning_rate"]):
             base.save_pretrained(temporary)
         write_json(
-            temporary / "gradiend.json",
+            temporary / MARK,
             {
                 "version": __version__,
                 "learning_rate": choice["learning_rate"],

@@ -9,6 +9,7 @@ from typing import Any
 
 from gradiend.errors import GradiendError
 from gradiend.files import read_json, replacing, write_json
+from gradiend.folders import require_replaceable
 from gradiend.selection import SeedRun, select
 from gradiend.settings import SelectSeed
 from gradiend.stages.command import main
@@ -55,6 +56,7 @@ def _copy(model: Path, best: Path) -> None:
     """Copy a model folder, without hidden files: those are not the model's."""
     if not model.is_dir():
         raise GradiendError(f"{model}: no such model folder")
+    require_replaceable(best)
     with replacing(best) as temporary:
         shutil.copytree(model, temporary, ignore=shutil.ignore_patterns(".*"), copy_function=shutil.copy)
 

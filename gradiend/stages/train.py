@@ -32,16 +32,19 @@ def run(
     device_encoder: str = AUTO,
     device_decoder: str = AUTO,
     device: str = AUTO,
+    keep_seed_runs: int = 1,
     out: Path,
     training: Path,
 ) -> str:
     """Write the model folder `out`, and its training.json also as `training`, which outlives the folder.
 
     Rows are stored ones (`rows.parquet` files) or, where not given, computed from `examples` by the base model.
-    Devices not given follow from the number of GPUs.
+    Devices not given follow from the number of GPUs. Where `keep_seed_runs` is 0, intermediate checkpoints are
+    deleted at the end, as with `delete_models`.
     """
     kept = ParameterSpace.load(space)
-    devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder)
+    mps = torch.backends.mps.is_available()
+    devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder, mps=mps)
     checkpoints = Checkpoints(out.parent / "checkpoints", only_best=settings.save_only_best)
     rows = RowSource(settings.live, kept, examples, eval_batch_size, device)
     trained = train(
@@ -50,14 +53,14 @@ def run(
         rows.open("train", train_rows),
         rows.open("validation", validation_rows) if reads_evaluation_rows(settings) else None,
         seed,
-        about={"data_digest": _digest(*([examples] if examples else [train_rows, validation_rows]))},
+        about={"examples_digest": _digest(*([examples] if examples else [train_rows, validation_rows]))},
         save_checkpoint=checkpoints.save,
         devices=(devices.encoder, devices.decoder),
     )
     content = training_json(trained, settings, seed)
     trained.model.save_pretrained(out, training=content)
     write_json(training, content)
-    if settings.delete_models:
+    if settings.delete_models or not keep_seed_runs:
         checkpoints.clear()
     for warning in trained.warnings:
         LOG.warning(warning)
@@ -75,13 +78,16 @@ class Checkpoints:
         """Write one folder."""
         new = self._folder / f"step_{step}"
         model.save_pretrained(new)
-        others = [folder for folder in self._folder.iterdir() if folder != new]
-        for folder in others if self._only_best else []:
-            remove(folder)
+        for folder in self._folder.glob("step_*") if self._only_best else ():
+            if folder != new:
+                remove(folder)
 
     def clear(self) -> None:
-        """Remove them all."""
-        remove(self._folder)
+        """Remove them all, and the folder that they are in unless it holds something else."""
+        for folder in self._folder.glob("step_*"):
+            remove(folder)
+        if self._folder.is_dir() and not any(self._folder.iterdir()):
+            self._folder.rmdir()
 
 
 def training_json(trained: Trained, settings: Train, seed: int) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def test_the_summary_agrees_with_the_files(pronouns: Pronouns, prepared: Any) ->
         "class 'female': above train_max_size 4": 2,
         "class 'male': above train_max_size 4": 2,
     }
-    assert summary["surface_forms"] == {"female": {"she": 16}, "male": {"he": 16}, "neuter": {"it": 1}}
+    assert summary["surface_forms"] == {"female": {"she": 18}, "male": {"he": 18}, "neuter": {"it": 1}}  # uncapped
     assert (summary["data_digest"], summary["package_version"]) == ("digest", __version__)
     assert len(rows) == len(examples) + sum(summary["dropped"].values())
     json.dumps(summary, allow_nan=False)
@@ -112,6 +112,38 @@ def test_identity_classes_are_counted_in_the_result_line(
     rows = [*pronouns(), {**pronouns()[0], "label": "it", "label_class": "neuter"}]
     changed = settings(data_source=write(rows), add_identity_for_other_classes=True)
     assert "(female 15, male 15, identity 1), 0 dropped" in run(settings=changed, **paths(tmp_path))
+
+
+def test_what_was_dropped_derived_or_looks_wrong_is_in_the_line_and_in_the_log(
+    tmp_path: Path, pronouns: Pronouns, settings: Any, write: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [*pronouns(), {**pronouns()[0], "label_class": "femal"}, {**pronouns()[0], "label_class": "Male "}]
+    rows[0] |= {"alternative": None, "label": "she "}
+    caplog.set_level("INFO")
+    line = run(settings=settings(data_source=write(rows)), **paths(tmp_path))
+    assert "2 dropped, 1 alternatives derived, 0 neutral texts; WARNING: column 'label': white space around 1" in line
+    assert line.endswith("cells is left out (and 3 more in the log)")
+    summary = read_json(paths(tmp_path)["summary"])
+    logged = {record.getMessage() for record in caplog.records if record.levelname == "WARNING"}
+    assert logged == {
+        *summary["warnings"],
+        "1 dropped: class 'femal': not a target class",
+        "1 dropped: class 'Male': not a target class",
+    }
+    assert "1 alternatives derived: female -> male" in caplog.messages
+
+
+def test_interlinked_surface_forms_are_in_the_line(
+    tmp_path: Path, pronouns: Pronouns, settings: Any, write: Any
+) -> None:
+    forms = {"female": ["a", "b", "c", "d"], "male": ["w", "x", "y", "z"]}
+    rows = [
+        {"masked": f"{i} [MASK]", "label": own, "label_class": name, "alternative": other, "alternative_class": partner}
+        for name, partner in (("female", "male"), ("male", "female"))
+        for i, (own, other) in enumerate((own, other) for own in forms[name] for other in forms[partner])
+    ]
+    line = run(settings=settings(data_source=write(rows), split_by="target"), **paths(tmp_path))
+    assert "; WARNING: data.split_by: target: the alternatives link too many surface forms" in line
 
 
 def test_the_command_writes_the_files_and_one_line(

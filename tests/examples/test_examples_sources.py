@@ -45,6 +45,20 @@ def test_only_empty_cells_are_missing_alternatives(suffix: str, write: Write) ->
     assert found[0] == "None" and found[1:].isna().all()
 
 
+def test_white_space_around_labels_and_classes_is_left_out_and_counted(write: Write) -> None:
+    table = pd.DataFrame(ROWS).assign(alternative=[" he", "he", None], alternative_class=["y", "y\u00a0", "y "])
+    table.loc[0, "label"] = "she "
+    source = read(write(table.rename(columns={"label": "word"}), "data.csv"), label="word")
+    assert source.rows["factual"].tolist() == ["she", "null", "nan"]
+    assert source.rows["alternative"].tolist()[:2] == ["he", "he"] and source.rows["alternative"].isna()[2]
+    assert set(source.rows["alternative_class"]) == {"y"}
+    assert source.warnings == [
+        "column 'word': white space around 1 cells is left out",
+        "column 'alternative': white space around 1 cells is left out",
+        "column 'alternative_class': white space around 2 cells is left out",
+    ]
+
+
 def test_columns_can_have_other_names(write: Write) -> None:
     names = {"masked": "text with slot", "label": "token", "label_class": "kind", "split": "fold"}
     source = read(write(pd.DataFrame(ROWS).rename(columns=names), "data.csv"), **names)

@@ -99,6 +99,29 @@ def test_a_class_that_looks_like_a_target_class_is_named_in_a_warning() -> None:
     ]
 
 
+def test_an_alternative_that_is_given_but_not_used_is_named_in_a_warning() -> None:
+    rows: list[Row] = [("she", "female", "he", "male"), ("he", "male", "it", "neuter"), ("he", "male", "it", None)]
+    found = made(rows, ["female", "male"])
+    assert [row[3] for row in as_rows(found)] == ["he", "she", "she"]
+    assert found.warnings == [
+        "2 alternatives of class 'male' are not of class 'female': 'she' is used instead (first: file: row 2: 'it')"
+    ]
+
+
+def test_forms_that_differ_in_capital_letters_only_are_said_to() -> None:
+    rows: list[Row] = [("she", "female", "he", "male"), ("She", "female", "he", "male"), ("he", "male", None, None)]
+    with pytest.raises(
+        GradiendError, match=r"2 surface forms \('She', 'she'\): write it in one way \(they differ in c"
+    ):
+        made(rows, ["female", "male"])
+
+
+def test_groups_that_hold_no_class_of_both_target_classes_are_named() -> None:
+    rows: list[Row] = [("she", "F", "he", "M"), ("he", "M", "she", "F")]
+    with pytest.raises(GradiendError, match="class_merge_transition_groups: no group has classes of both 'F' and 'M'"):
+        made(rows, ["F", "M"], None, [["F"], ["M"]])
+
+
 def test_male_and_female_do_not_look_alike() -> None:
     rows: list[Row] = [("she", "female", "he", "x"), ("he", "x", "she", "female"), ("he", "male", None, None)]
     assert made(rows, ["female", "x"]).warnings == []

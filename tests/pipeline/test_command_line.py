@@ -94,8 +94,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"training_arguments__max_seeds": 0}, "training_arguments.max_seeds: 0 is wrong"),
     ({"modle": "x"}, "unknown setting 'modle' (did you mean 'model'?)"),
     ({"target_classes": ["female"]}, "target_classes: ['female'] is wrong: should be a list of two different classes"),
-    ({"data__source": "exampels.csv"}, "exampels.csv: no such file (did you mean 'examples.csv'?)"),
-    ({"model": "./no-such-model"}, "./no-such-model"),
+    ({"data__source": "exampels.csv"}, "data.source: exampels.csv: no such file (did you mean 'examples.csv'?)"),
+    ({"model": "./modle"}, "model: './modle': no such folder, and not a Hugging Face id"),
+    ({"model": {"name": "model", "revision": "v1"}}, "model.revision: 'v1': 'model' is a local folder"),
+    ({"training_arguments__output_dir": "model"}, "model: holds 'config.json', which is not of a GRADIEND"),
+    ({"training_arguments__output_dir": "out/data"}, "training_arguments.output_dir: 'out/data' is in 'out/data'"),
+    ({"shards": 2}, "shards: 2 is wrong"),
 ]
 
 
@@ -107,8 +111,22 @@ def test_a_wrong_config_ends_before_any_job_with_one_line(
 ) -> None:
     finished.write(finished.config(changes), "wrong.yaml")
     output = finished.call("-n", config="wrong.yaml")
-    assert not output.startswith("0\n") and message in output
-    assert "Traceback" not in output and "rule " not in output
+    assert only_line(output).startswith("wrong.yaml: ") and message in output
+
+
+def only_line(output: str) -> str:
+    """The one line that a failed call printed besides Snakemake's own about its profile."""
+    code, *lines = output.splitlines()
+    (line,) = [line for line in lines if line and not line.startswith("Using workflow specific profile")]
+    assert code == "1"
+    return line
+
+
+def test_a_key_that_is_there_twice_ends_before_any_job_with_one_line(finished: Experiment) -> None:
+    (finished.folder / "twice.yaml").write_text("model: a\nmodel: b\n")
+    for option in ("-n", "--lint"):
+        line = only_line(finished.call(option, config="twice.yaml"))
+        assert line == "twice.yaml: model: is in line 1 and again in line 2: keep one of them"
 
 
 def test_a_wrong_param_pattern_names_the_nearest_parameter(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from experiment import Experiment
 
-ALWAYS, NEVER = -1.0, 1.1
+ALWAYS = {"convergent_score_threshold": -1.0}
+NEVER = {"convergent_metric": "loss", "convergent_score_threshold": -1.0}
 
 
 def tried(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -21,9 +22,9 @@ def tried(folder: Path, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "seeds", "converged"),
     [
-        ({"convergent_score_threshold": ALWAYS, "min_convergent_seeds": 1, "max_seeds": 3}, [0], 1),
-        ({"convergent_score_threshold": NEVER, "min_convergent_seeds": 1, "max_seeds": 2, "seed": 5}, [5, 6], 0),
-        ({"convergent_score_threshold": ALWAYS, "min_convergent_seeds": None, "max_seeds": 2}, [0, 1], 2),
+        ({**ALWAYS, "min_convergent_seeds": 1, "max_seeds": 3}, [0], 1),
+        ({**NEVER, "min_convergent_seeds": 1, "max_seeds": 2, "seed": 5}, [5, 6], 0),
+        ({**ALWAYS, "min_convergent_seeds": None, "max_seeds": 2}, [0, 1], 2),
     ],
     ids=["stops", "goes on to the last", "tries all"],
 )
@@ -37,10 +38,11 @@ def test_seeds_are_tried_until_enough_have_converged(
 
 
 def test_models_of_unselected_seeds_are_temporary_unless_kept(tmp_path: Path) -> None:
-    changes = {"keep_seed_runs": False, "min_convergent_seeds": 2, "max_seeds": 2}
+    changes: dict[str, Any] = {"keep_seed_runs": False, "min_convergent_seeds": 2, "max_seeds": 2}
+    changes |= {"save_strategy": "steps", "save_steps": 10}
     experiment = Experiment.new(tmp_path, **{f"training_arguments__{key}": value for key, value in changes.items()})
     experiment.run()
-    assert list(experiment.path("seeds").glob("seed_*/model/*.safetensors")) == []
+    assert list(experiment.path("seeds").glob("seed_*/**/*.safetensors")) == []
     assert len(list(experiment.path("seeds").glob("seed_*/evaluation.json"))) == 2
     assert experiment.path("seeds", "best", "model.safetensors").exists()
     assert experiment.planned() == Counter()

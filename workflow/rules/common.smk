@@ -1,4 +1,4 @@
-# Runs, paths, settings and input functions. The rules hold no logic, and the package knows no paths.
+# Paths, settings and input functions. The rules hold no logic, and the package knows no paths.
 
 import shlex
 import sys
@@ -6,41 +6,22 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import IncompleteCheckpointException, WorkflowError
+from snakemake.exceptions import IncompleteCheckpointException
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-sys.path.insert(0, str(workflow.basedir))
-
 from gradiend.code import code_digest
-from gradiend.config import load_runs
-from gradiend.errors import GradiendError
 from gradiend.examples.files import data_files
-from gradiend.files import digest_files, folder_files, read_json
+from gradiend.files import digest_files, read_json
+from gradiend.folders import GRADIEND_FILES, require_replaceable
+from gradiend.model_files import DEMO_MODELS, model_files
 from gradiend.resolution import stage_settings
 from gradiend.selection import has_converged, next_seeds, seed_values
 from gradiend.settings import canonical
 
-
-def load():
-    names = [Path(name).name for name in workflow.configfiles] or ["--config"]
-    return user_error(load_runs, config, ", ".join(names))
-
-
-def user_error(function, *arguments, **keywords):
-    """A mistake in the user's input ends the planning with its one line."""
-    try:
-        return function(*arguments, **keywords)
-    except GradiendError as error:
-        raise WorkflowError(str(error))
-
-
-RUNS = load()
 FIRST = next(iter(RUNS.values()))
 MANY = "" not in RUNS
-if any(run.shards > 1 for run in RUNS.values()):
-    raise WorkflowError(
-        f"shards: {max(run.shards for run in RUNS.values())} is wrong: the gradient stage is one job, use 1"
-    )
+if (shards := max(run.shards for run in RUNS.values())) > 1:
+    sys.exit(f"{ORIGIN}: shards: {shards} is wrong: the gradient stage is one job, use 1")
 OUT = FIRST.experiment_dir.rstrip("/")
 ROOT = f"{OUT}/{{run}}" if MANY else OUT
 KEEP_SEEDS = any(run.training_arguments.keep_seed_runs for run in RUNS.values())
@@ -55,35 +36,30 @@ if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
 shell.prefix("".join(f"export {name}={value}; " for name, value in ENVIRONMENT.items()))
 
 
-def folder(setting, name):
-    """A folder that the argument guide lets the user move."""
-    moved = getattr(FIRST.training_arguments, setting)
-    if any(getattr(run.training_arguments, setting) != moved for run in RUNS.values()):
-        raise WorkflowError(f"{setting}: must be the same for all runs; every run gets a folder of its own in it")
+def folder(moved, name):
+    """A folder that the argument guide lets the user move, the same for all runs."""
     if moved is None:
         return f"{ROOT}/{name}"
     return f"{moved.rstrip('/')}/{{run}}" if MANY else moved.rstrip("/")
 
 
-MODEL = folder("output_dir", "model")
-SEEDS = folder("seed_runs_dir", "seeds")
+MODEL = folder(FIRST.training_arguments.output_dir, "model")
+SEEDS = folder(FIRST.training_arguments.seed_runs_dir, "seeds")
 SEED = f"{SEEDS}/seed_{{seed}}"
 DEMO = f"{OUT}/demo"
-DEMO_KINDS = {"demo": "", "demo-causal": "-causal"}  # the model's name in the config: what is added to its files' names
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-GRADIEND = ("model.safetensors", "space.safetensors", "config.json", "training.json")
 SPLITS = ("train", "validation", "test", "neutral")
 
 
 wildcard_constraints:
     run="|".join(RUNS) if MANY else "[^/]+",
     seed=r"\d+",
-    kind="|".join(DEMO_KINDS.values()),
+    kind="|".join(DEMO_MODELS.values()),
 
 
 def gradiend_files(folder):
     """What a GRADIEND's folder holds."""
-    return [f"{folder}/{name}" for name in GRADIEND]
+    return [f"{folder}/{name}" for name in GRADIEND_FILES]
 
 
 def folder_of_input(name):
@@ -118,7 +94,7 @@ def seed_paths(pattern, wildcards, seeds):
 
 def demo_examples(run):
     """The demo's examples; with its causal model those whose person stands before the slot."""
-    return f"{DEMO}/examples{DEMO_KINDS.get(RUNS[run].model.name, '')}.csv"
+    return f"{DEMO}/examples{DEMO_MODELS.get(RUNS[run].model.name, '')}.csv"
 
 
 def demo_objective(wildcards):
@@ -132,7 +108,7 @@ def resolved(run):
     data, model = config.data, config.model
     data = replace(data, source=demo_examples(run)) if data.source == "demo" else data
     data = replace(data, neutral=f"{DEMO}/neutral.csv") if data.neutral == "demo" else data
-    model = replace(model, name=f"{DEMO}/model{DEMO_KINDS[model.name]}") if model.name in DEMO_KINDS else model
+    model = replace(model, name=f"{DEMO}/model{DEMO_MODELS[model.name]}") if model.name in DEMO_MODELS else model
     return replace(config, data=data, model=model)
 
 
@@ -140,25 +116,23 @@ def resolved(run):
 def external_data(run):
     """Data files that no rule makes."""
     data = RUNS[run].data
-    return user_error(data_files, data.source) + user_error(data_files, data.neutral)
+    return [*data_files(data.source, "data.source"), *data_files(data.neutral, "data.neutral")]
 
 
 @cache
 def external_model(run):
     """Files of a base model folder that no rule makes."""
-    name = RUNS[run].model.name
-    local = Path(name)
-    if name in DEMO_KINDS:
-        return []
-    if not local.is_dir() and (local.is_absolute() or name[0] in ".~" or name.count("/") > 1):
-        raise WorkflowError(f"model: '{name}': no such folder, and not a Hugging Face id (name or owner/name)")
-    return folder_files(local) if local.is_dir() else []
+    return model_files(RUNS[run].model.name, RUNS[run].model.revision)
 
 
 # While the workflow is read: an error in an input function goes unseen where the output exists already.
 for run_id in RUNS:
-    external_data(run_id)
-    external_model(run_id)
+    user_error(external_data, run_id, origin=f"{ORIGIN}: ")
+    user_error(external_model, run_id, origin=f"{ORIGIN}: ")
+    for own in (MODEL, f"{ROOT}/seeds/best"):
+        user_error(require_replaceable, Path(own.format(run=run_id)), origin=f"{ORIGIN}: ")
+    for own in Path(SEEDS.format(run=run_id)).glob("seed_*/model"):
+        user_error(require_replaceable, own, origin=f"{ORIGIN}: ")
 
 
 @cache
@@ -167,7 +141,7 @@ def settings_of(stage, run):
         "data_digest": digest_files(external_data(run), DIGESTS) if stage == "prepare_data" else "",
         "model_digest": digest_files(external_model(run), DIGESTS),
     }
-    return canonical(user_error(stage_settings, stage, resolved(run), **digests))
+    return canonical(stage_settings(stage, resolved(run), **digests))
 
 
 def settings(stage):
@@ -189,7 +163,7 @@ def data_of(wildcards):
 
 
 def base_model_of(wildcards):
-    kind = DEMO_KINDS.get(RUNS[run_of(wildcards)].model.name)
+    kind = DEMO_MODELS.get(RUNS[run_of(wildcards)].model.name)
     if kind is not None:
         return [*expand(f"{DEMO}/model{kind}/{{name}}", name=MODEL_FILES), f"{DEMO}/accuracy{kind}.json"]
     return [ancient(str(file)) for file in external_model(run_of(wildcards))]

@@ -8,6 +8,7 @@ rule evaluate_decoder:
         model=rules.post_prune.output.model,
         examples=rules.prepare_data.output.examples,
         neutral=rules.prepare_data.output.neutral,
+        data_summary=rules.prepare_data.output.summary,
         space=rules.pre_prune.output,
         train_rows=rows("train"),
     output:
@@ -30,6 +31,6 @@ rule evaluate_decoder:
         model=folder_of_input("model"),
     shell:
         "python -m gradiend.stages.evaluate_decoder --settings {params.settings:q} --model {params.model:q}"
-        " --examples {input.examples:q} --neutral {input.neutral:q} --space {input.space:q}"
-        " --train-rows {input.train_rows:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --examples {input.examples:q} --neutral {input.neutral:q} --data-summary {input.data_summary:q}"
+        " --space {input.space:q} --train-rows {input.train_rows:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --grid {output.grid:q} --positions {output.positions:q} --summary {output.summary:q} 2> {log:q}"

@@ -22,6 +22,7 @@ rule train:
         device=device("base_model"),
         device_encoder=device("encoder"),
         device_decoder=device("decoder"),
+        keep_seed_runs=int(KEEP_SEEDS),
     params:
         settings=settings("train"),
         code=code_digest("train"),
@@ -31,4 +32,4 @@ rule train:
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
-        " --out {params.out:q} --training {output.training:q} 2> {log:q}"
+        " --keep-seed-runs {resources.keep_seed_runs} --out {params.out:q} --training {output.training:q} 2> {log:q}"

@@ -1,0 +1,74 @@
+"""The stage rewrite_model: it removes what an earlier run of it wrote, and nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import base_model_settings, random_space, save_tiny_model, tiny_masked_lm
+
+from gradiend.errors import GradiendError
+from gradiend.files import read_json, write_json
+from gradiend.model import GradiendConfig, GradiendModel
+from gradiend.settings import RewriteModel
+from gradiend.stages.rewrite_model import run
+
+NOTHING = {"learning_rate": None, "feature_factor": None, "reason": "nothing passes"}
+CHOICE = {"learning_rate": 0.1, "feature_factor": 1.0, "reason": None}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A base model and a GRADIEND over it."""
+    save_tiny_model(tmp_path / "base")
+    GradiendModel(random_space(tiny_masked_lm(), 0.1), GradiendConfig(("female", "male"))).initialise(
+        0
+    ).save_pretrained(tmp_path / "model")
+    return tmp_path
+
+
+def rewrite(folder: Path, **choices: Any) -> str:
+    """The stage's line; `choices` are by class and direction, the others are not made."""
+    made = {name: choices.get(name, {"strengthen": NOTHING}) for name in ("female", "male")}
+    write_json(folder / "decoder.json", made)
+    settings = RewriteModel(base_model_settings(folder / "base"))
+    out = folder / "rewritten/summary.json"
+    return run(settings=settings, model=folder / "model", decoder=folder / "decoder.json", out=out)
+
+
+def names(folder: Path) -> set[str]:
+    return {str(mark.parent.relative_to(folder)) for mark in folder.rglob("gradiend.json")}
+
+
+def test_only_what_is_chosen_now_stays_of_what_was_chosen_before(folder: Path) -> None:
+    assert rewrite(folder, female={"strengthen": CHOICE, "weaken": CHOICE}).endswith(": female, weaken/female")
+    assert names(folder / "rewritten") == {"female", "weaken/female"}
+    assert rewrite(folder, male={"strengthen": CHOICE}) == "rewrite_model: 1 written: male"
+    assert names(folder / "rewritten") == {"male"}
+
+
+def test_foreign_files_stay_and_partial_folders_of_a_killed_run_go(folder: Path) -> None:
+    for name in ("notes/mine.txt", "summary.txt", ".female.1.partial/model.safetensors", "weaken/paper.tex"):
+        (folder / "rewritten" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "rewritten" / name).touch()
+    rewrite(folder, male={"strengthen": CHOICE})
+    found = {path.name for path in (folder / "rewritten").iterdir()}
+    assert found == {"notes", "summary.txt", "weaken", "male", "summary.json"}
+    assert (folder / "rewritten/weaken/paper.tex").exists()
+
+
+def test_a_foreign_folder_in_the_way_is_an_error_and_stays_and_nothing_looks_finished(folder: Path) -> None:
+    rewrite(folder)
+    (folder / "rewritten/female").mkdir()
+    (folder / "rewritten/female/mine.txt").touch()
+    with pytest.raises(GradiendError, match=r"rewritten/female: is in the way, and was not written by rewrite_model"):
+        rewrite(folder, female={"strengthen": CHOICE})
+    assert (folder / "rewritten/female/mine.txt").exists()
+    assert not (folder / "rewritten/summary.json").exists()
+
+
+def test_the_summary_says_what_was_not_written_and_why(folder: Path) -> None:
+    assert rewrite(folder, male={"strengthen": CHOICE}) == "rewrite_model: 1 written: male"
+    summary = read_json(folder / "rewritten/summary.json")
+    assert summary["female"]["strengthen"] == {"folder": None, **NOTHING}
+    assert json.loads((folder / "rewritten/male/gradiend.json").read_text())["learning_rate"] == 0.1

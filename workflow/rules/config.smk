@@ -1,0 +1,34 @@
+# Config file -> runs. A mistake of the user's ends the planning with one line.
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(workflow.basedir))
+
+from gradiend.config import load_runs
+from gradiend.config_files import check_config_file
+from gradiend.errors import GradiendError
+
+GIVEN = workflow.config_settings.configfiles
+CONFIG_FILES = [Path(file) for file in GIVEN or [f"{workflow.basedir}/config.yaml"]]
+ORIGIN = ", ".join(file.name for file in CONFIG_FILES)
+
+
+def user_error(function, *arguments, origin="", **keywords):
+    """The function's result; a mistake is printed as it is, for Snakemake would put its own place in the code before it."""
+    try:
+        return function(*arguments, **keywords)
+    except GradiendError as error:
+        sys.exit(f"{origin}{error}")
+
+
+for file in CONFIG_FILES:
+    user_error(check_config_file, file)
+
+# A file given by --configfile stands alone: it inherits nothing from the default experiment.
+if not GIVEN:
+
+    configfile: f"{workflow.basedir}/config.yaml"
+
+
+RUNS = user_error(load_runs, config, ORIGIN)
