@@ -19,7 +19,7 @@ from gradiend.backbones.causal_lm import CausalLM
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.backbones.seq2seq_lm import seq2seq_lm
-from gradiend.devices import AUTO, placement
+from gradiend.devices import AUTO, device_map, placement
 from gradiend.errors import GradiendError
 from gradiend.model_files import folder_hint, require_folder
 from gradiend.settings import BaseModel
@@ -43,14 +43,16 @@ transformers_logging.disable_progress_bar()
 
 
 def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel:
-    """Load the base model that the settings name, onto `device` ("auto": by the number of GPUs).
+    """Load the base model that the settings name, onto `device` ("auto": by the number of GPUs; "map:auto": over all).
 
     Only safetensors are read. Raises `GradiendError`: nothing there, a model that predicts no tokens, weights
     missing from the checkpoint, of another shape or not finite, no tokenizer.
     """
     name = settings.name
     require_folder(name)
-    where = placement(torch.cuda.device_count(), base_model=device, mps=torch.backends.mps.is_available())
+    spread = device_map(device)
+    one = AUTO if spread else device
+    where = placement(torch.cuda.device_count(), base_model=one, mps=torch.backends.mps.is_available())
     options: dict[str, Any] = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(name, **options)
@@ -62,6 +64,7 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # so that they can be named
             output_loading_info=True,
+            **({"device_map": spread} if spread else {}),
             **options,
         )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
@@ -69,10 +72,12 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
             f"base model '{name}': cannot be loaded ({_first_line(error)}){folder_hint(name)}"
         ) from error
     _require_complete(name, model, found)
+    _require_placed(name, model)
     _require_finite(name, model)
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise GradiendError(f"base model '{name}': its tokenizer knows no words: the tokenizer's files are missing")
-    model.to(where.base_model)
+    if spread is None:
+        model.to(where.base_model)
     return kind(model, tokenizer, placeholder=settings.mask_placeholder, too_long=settings.too_long)
 
 
@@ -101,6 +106,15 @@ def _require_complete(name: str, model: PreTrainedModel, found: dict[str, Any]) 
         raise GradiendError(
             f"base model '{name}': its checkpoint lacks {', '.join(missing[:3])}: "
             + ("it was saved without its prediction head" if headless else "it is not complete")
+        )
+
+
+def _require_placed(name: str, model: torch.nn.Module) -> None:
+    """accelerate puts what fits on no GPU elsewhere, where nothing can be computed or rewritten."""
+    away = next((parameter for parameter, tensor in model.named_parameters() if tensor.is_meta), None)
+    if away is not None:
+        raise GradiendError(
+            f"base model '{name}': the GPUs have no room for '{away}': set torch_dtype: bfloat16, or use more GPUs"
         )
 
 

@@ -82,7 +82,8 @@ def head_at(backbone: nn.Module, example: Tensor, position: Tensor) -> Iterator[
     """The backbone hands only these hidden states to the head: `[examples, tokens, d] -> [targets, 1, d]`."""
 
     def keep(module: nn.Module, inputs: Any, output: Any) -> Any:
-        hidden = output[0][example, position].unsqueeze(1)
+        hidden = output[0]
+        hidden = hidden[example.to(hidden.device), position.to(hidden.device)].unsqueeze(1)
         if isinstance(output, tuple):
             return (hidden, *output[1:])
         output.last_hidden_state = hidden

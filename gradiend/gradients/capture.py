@@ -60,7 +60,7 @@ class Capture:
     def __init__(self, base: LanguageModel, space: ParameterSpace) -> None:
         self.base, self.space = base, space
         self.parameters = base.parameters()
-        self.kept = {name: None if k is None else k.to(base.device) for name, k in space.kept.items()}
+        self.kept = {name: None if k is None else k.to(self.parameters[name].device) for name, k in space.kept.items()}
         self.wanted = [name for name, size in space.sizes.items() if size]
         self.plain: set[str] = set()
         self.sites = self._sites()
@@ -208,9 +208,14 @@ class Capture:
         delta = delta.detach().to(dtype)
         if inputs.is_floating_point():
             inputs = inputs.to(dtype)
+        inputs = inputs.to(delta.device)
         inputs, delta = self._grouped(inputs, delta, group, run)
         for site in sites:
-            site.add(rows[:, site.columns], inputs, delta)
+            part = rows[:, site.columns]
+            own = part if part.device == delta.device else torch.zeros_like(part, device=delta.device)
+            site.add(own, inputs, delta)
+            if own is not part:
+                part += own.to(part.device)
 
     def _grouped(self, inputs: Tensor, delta: Tensor, group: Tensor | None, run: _Pass) -> tuple[Tensor, Tensor]:
         """`[leading, positions, features]` with one group per row; ids keep `[leading, positions]`."""

@@ -10,6 +10,7 @@ from snakemake.exceptions import IncompleteCheckpointException
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from gradiend.code import code_digest
+from gradiend.devices import SPREAD
 from gradiend.examples.files import data_files
 from gradiend.files import digest_files, read_json
 from gradiend.folders import GRADIEND_FILES, require_replaceable
@@ -211,7 +212,10 @@ def device(part):
     """Likewise: where something is computed, as the user says or "auto"."""
 
     def of_run(wildcards):
-        arguments = RUNS[run_of(wildcards)].training_arguments
+        run = RUNS[run_of(wildcards)]
+        arguments = run.training_arguments
+        if part == "base_model" and run.model.device_map:
+            return f"{SPREAD}{run.model.device_map}"
         return getattr(arguments, f"device_{part}") or arguments.device or "auto"
 
     return of_run
