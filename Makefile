@@ -1,12 +1,13 @@
 # make run    set up what is missing, run the default experiment      make test   set up, run all the tests
 # make check  format, types, layers, workflow lint                    make lock   pin the versions anew
+# make benchmark  tables of docs/performance.md
 
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow test-all check format lock clean
+.PHONY: run test test-slow test-all check format lock benchmark clean
 
 run: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -34,6 +35,9 @@ format: $(VENV)/.installed-dev
 
 lock: $(VENV)/.installed-dev
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' | LC_ALL=C sort -f > constraints.txt
+
+benchmark: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks
 
 clean:
 	rm -rf $(VENV) results .snakemake

@@ -3,7 +3,7 @@
     python benchmarks/rows.py [--size BERT-base] [--kept 1 0.1 0.01 0.001] [--examples 8] [--tokens 24] [--device cpu]
 
 prints a table. Times are for both tokens' gradients of all examples. The floor is one forward pass and two backward
-passes through the activations alone.
+passes through the activations alone. "plain" is torch as it is, without the package's products.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 
 import torch
-from subjects import DTYPES, SIZES, autograd_row, base_model, floor, pairs, space
+from subjects import DTYPES, SIZES, autograd_row, base_model, floor, pairs, space, without_products
 from timing import best_of, heading, line
 from torch import Tensor
 
@@ -19,8 +19,9 @@ from gradiend.backbones.language_model import LanguageModel
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.space import ParameterSpace
 
-COLUMNS = ("size", "examples", "tokens", "kept", "autograd, one by one (s)", "autograd, batch row (s)", "rows (s)")
-COLUMNS += ("batch row (s)", "floor (s)", "rows: times faster", "batch row: times faster", "rows / floor")
+COLUMNS = ("size", "examples", "tokens", "kept", "plain autograd, one by one (s)", "plain autograd, batch row (s)")
+COLUMNS += ("rows (s)", "batch row (s)", "floor (s)", "plain floor (s)", "rows: times faster")
+COLUMNS += ("batch row: times faster", "rows / floor", "rows / plain floor")
 
 
 def main() -> None:
@@ -37,30 +38,35 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     warnings.filterwarnings("ignore", "Sparse")
-    base = base_model(given.size, DTYPES[given.dtype], given.device)
+    base, torchs = (base_model(given.size, DTYPES[given.dtype], given.device) for _ in range(2))
+    without_products(torchs)
     heading(*COLUMNS)
     for share in given.kept:
         kept = space(base, share)
         for count in given.examples:
             for tokens in given.tokens:
                 examples = pairs(base, count, tokens)
-                best = best_of(ways(base, kept, examples), given.rounds, given.device)
-                factors = (best["one"] / best["rows"], best["batch"] / best["row"], best["rows"] / best["floor"])
+                best = best_of(ways(base, torchs, kept, examples), given.rounds, given.device)
+                one, batch, rows, row, least, plain = best.values()
+                factors = (one / rows, batch / row, rows / least, rows / plain)
                 line([given.size, count, tokens, f"{share:.1%}", *best.values(), *factors])
 
 
-def ways(base: LanguageModel, kept: ParameterSpace, examples: list[Pair]) -> dict[str, Callable[[], object]]:
-    """What is timed, by name."""
+def ways(
+    base: LanguageModel, torchs: LanguageModel, kept: ParameterSpace, examples: list[Pair]
+) -> dict[str, Callable[[], object]]:
+    """What is timed, by name; `torchs` is the same model without the package's products."""
     capture = Capture(base, kept)
     capture.example_rows(examples[:1])  # its self-check is not what is timed
     names = list(kept.shapes)
     positions = kept.positions_in(ParameterSpace.of({name: base.parameters()[name] for name in names}))
     return {
-        "one": lambda: one_by_one(base, names, positions, examples),
-        "batch": lambda: whole_batch(base, names, positions, examples),
+        "one": lambda: one_by_one(torchs, names, positions, examples),
+        "batch": lambda: whole_batch(torchs, names, positions, examples),
         "rows": lambda: capture.example_rows(examples),
         "row": lambda: capture.batch_row(examples),
         "floor": lambda: floor(base, examples),
+        "plain": lambda: floor(torchs, examples),
     }
 
 

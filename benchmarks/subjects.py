@@ -37,6 +37,12 @@ def base_model(size: str, dtype: torch.dtype = torch.float32, device: str = "cpu
     return kind(model, BertTokenizer(vocab={piece: i for i, piece in enumerate(pieces)}, model_max_length=512))
 
 
+def without_products(base: LanguageModel) -> None:
+    """Take back what `products.speed_up` did: the modules compute by torch's own forward again."""
+    for module in base.model.modules():
+        module.__dict__.pop("forward", None)
+
+
 def pairs(base: LanguageModel, count: int, tokens: int) -> list[Pair]:
     """Texts of exactly so many tokens with one slot: in the middle, or after the text."""
     found = []

@@ -239,7 +239,7 @@ def test_the_stage_copies_the_selected_model_and_writes_the_report(tmp_path: Pat
 def test_the_stage_replaces_an_older_selection(tmp_path: Path) -> None:
     inputs = stage_inputs(tmp_path, 0.9)
     (tmp_path / "best").mkdir()
-    (tmp_path / "best" / "old.json").touch()
+    (tmp_path / "best" / "training.json").touch()
     select_seed.run(settings=BY_CORRELATION, **inputs)
     assert [file.name for file in (tmp_path / "best").iterdir()] == ["config.json"]
 
