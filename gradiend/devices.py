@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gradiend.errors import GradiendError
 
 AUTO = "auto"
+SPREAD = "map:"  # a base model's device that is a `device_map` of accelerate: "map:auto"
 
 
 @dataclass(frozen=True)
@@ -38,4 +39,25 @@ def placement(
         encoder=first if encoder == AUTO else encoder,
         decoder=second if decoder == AUTO else decoder,
         base_model=third if base_model == AUTO else base_model,
+    )
+
+
+def device_map(device: str) -> str | None:
+    """The `device_map` in a base model's device, None where that is one device."""
+    return device.removeprefix(SPREAD) if device.startswith(SPREAD) else None
+
+
+def memory_hint(error: RuntimeError) -> str | None:
+    """What to lower, where the error says that a device's memory is full; None for any other error."""
+    import torch  # a stage that needs no tensors starts without
+
+    if isinstance(error, torch.OutOfMemoryError):
+        where, other = "GPU", "another device (device, device_base_model)"
+    elif "DefaultCPUAllocator" in str(error):
+        where, other = "main", "a machine with more"
+    else:
+        return None
+    return (
+        f"out of {where} memory: lower training_arguments.eval_batch_size, set torch_dtype: bfloat16, keep fewer "
+        f"entries (params, pre_prune_config.topk), or use {other} ({str(error).splitlines()[0]})"
     )

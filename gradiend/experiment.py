@@ -80,13 +80,13 @@ class ModelConfig:
     """Which base model: a local folder or a Hugging Face id."""
 
     name: LocalOrId
-    """Local folder or Hugging Face id; "demo" is the model that the pipeline builds itself."""
+    """Local folder or Hugging Face id; the pipeline builds "demo", a BERT, and "demo-causal", a GPT-2, itself."""
     revision: OptionalText = None
     """Branch, tag or commit of a Hugging Face id."""
     trust_remote_code: OptionalBool = None
     """Overrides the training argument of that name."""
     device_map: OptionalText = None
-    """Spread the base model over several GPUs (accelerate), such as "auto"."""
+    """Spread the base model over several GPUs, such as "auto" (needs accelerate)."""
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -179,6 +179,12 @@ class ExperimentConfig:
                 raise ValueError(
                     f"decoder.feature_factors: '{name}' is not one of target_classes {self.target_classes}"
                 )
+        arguments = self.training_arguments
+        if self.model.device_map and (one := arguments.device_base_model or arguments.device):
+            raise ValueError(
+                f"model.device_map '{self.model.device_map}' spreads the base model, and device_base_model (or device) "
+                f"'{one}' puts it in one place: give one of them"
+            )
         _check_trust(self.model.trust_remote_code, self.training_arguments.trust_remote_code or None)
         if self.model.trust_remote_code:
             trusting = replace(self.training_arguments, trust_remote_code=True)

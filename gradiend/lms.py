@@ -4,6 +4,8 @@ Masked language models: top-1 accuracy at masked positions. 15 % of a text's rea
 a target) are masked at a time; the positions are drawn once from a seed and are the same for every candidate.
 A text's patterns are disjoint, so no position is scored twice.
 
+Sequence-to-sequence models: likewise, what is masked being what the decoder must write, teacher-forced.
+
 Causal language models: 1 / (1 + mean negative log likelihood) over all real tokens but the first of a text.
 """
 
@@ -95,7 +97,7 @@ class Likelihood(TokenScores):
         return -(self.lms**2) * self.cross_entropy  # d(1 / (1 + m)) = -1 / (1 + m)^2 dm
 
 
-SCORES: dict[str, type[TokenScores]] = {"mlm": Accuracy, "clm": Likelihood}
+SCORES: dict[str, type[TokenScores]] = {"mlm": Accuracy, "clm": Likelihood, "seq2seq": Accuracy}
 
 
 class NeutralText:

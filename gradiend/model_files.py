@@ -5,7 +5,7 @@ from pathlib import Path
 from gradiend.errors import GradiendError, nearest
 from gradiend.files import folder_files
 
-DEMO = "demo"
+DEMO_MODELS = {"demo": "", "demo-causal": "-causal"}  # name in a config: what is added to the names of its files
 
 
 def model_files(name: str, revision: str | None) -> list[Path]:
@@ -14,7 +14,7 @@ def model_files(name: str, revision: str | None) -> list[Path]:
     Raises `GradiendError` where a path names no folder, or a folder is given with a revision.
     """
     require_folder(name)
-    if name == DEMO or not Path(name).is_dir():
+    if name in DEMO_MODELS or not Path(name).is_dir():
         return []
     if revision is not None:
         raise GradiendError(

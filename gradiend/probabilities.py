@@ -1,6 +1,7 @@
 """The probability of each class's tokens at the slot of examples."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,7 @@ def _passes(
         columns: dict[Slot, list[int]] = {}
         for column, form in enumerate(distinct):
             slot = slots[form][row]
-            columns.setdefault(Slot(slot.ids, slot.positions, ()), []).append(column)
+            columns.setdefault(replace(slot, targets=()), []).append(column)
         for asked, served in columns.items():
             groups.setdefault((tuple(served), len(asked.positions)), []).append((row, asked))
     result = []

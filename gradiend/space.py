@@ -89,7 +89,8 @@ class ParameterSpace:
 
     def gather(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """The kept entries of the named tensors as one vector `[input_dim]`."""
-        return torch.cat([self._pick(tensors[name], name) for name in self.shapes])
+        parts = [self._pick(tensors[name], name) for name in self.shapes]
+        return torch.cat([part.to(parts[0].device) for part in parts])
 
     def write_(self, tensors: Mapping[str, Tensor], vector: Tensor) -> None:
         """Set the kept entries of the named tensors to the vector's values, in place."""

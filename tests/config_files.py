@@ -213,6 +213,11 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         "decoder.feature_factors: 'femal' is not one of target_classes ['female', 'male']",
     ),
     (
+        {"model": {"name": "a", "device_map": "auto"}, f"{ARGUMENTS}.device": "cpu"},
+        "model.device_map 'auto' spreads the base model, and device_base_model (or device) 'cpu' puts it in one place: "
+        "give one of them",
+    ),
+    (
         {"model": {"name": "a", "trust_remote_code": True}, f"{ARGUMENTS}.trust_remote_code": False},
         "model.trust_remote_code true and training_arguments.trust_remote_code false differ: give one of them",
     ),

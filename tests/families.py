@@ -5,11 +5,17 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from tiny import NEUTRAL_TEXTS, seeded, tiny_examples, tiny_tokenizer
+from tiny import NEUTRAL_TEXTS, PIECES, seeded, tiny_examples, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers.processors import TemplateProcessing
 from transformers import (
+    AddedToken,
     AlbertConfig,
     AlbertForMaskedLM,
+    BartConfig,
+    BartForConditionalGeneration,
+    BertConfig,
+    BertForMaskedLM,
     DebertaV2Config,
     DebertaV2ForMaskedLM,
     DistilBertConfig,
@@ -28,6 +34,8 @@ from transformers import (
     MistralForCausalLM,
     ModernBertConfig,
     ModernBertForMaskedLM,
+    MT5Config,
+    MT5ForConditionalGeneration,
     OPTConfig,
     OPTForCausalLM,
     PreTrainedModel,
@@ -38,11 +46,15 @@ from transformers import (
     Qwen3ForCausalLM,
     RobertaConfig,
     RobertaForMaskedLM,
+    T5Config,
+    T5ForConditionalGeneration,
+    T5Tokenizer,
 )
 
 from gradiend.backbones.causal_lm import CausalLM
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.seq2seq_lm import seq2seq_lm
 
 POSITIONS = 64
 SIZES: dict[str, Any] = {
@@ -70,6 +82,7 @@ DEBERTA = SIZES | {
     "type_vocab_size": 0,
 }
 MASKED: dict[str, Build] = {
+    "BERT": lambda n: BertForMaskedLM(BertConfig(vocab_size=n, **SIZES)),
     "RoBERTa": lambda n: RobertaForMaskedLM(RobertaConfig(vocab_size=n, **SIZES)),
     "DistilBERT": lambda n: DistilBertForMaskedLM(DistilBertConfig(vocab_size=n, **DISTIL)),
     "ALBERT": lambda n: AlbertForMaskedLM(AlbertConfig(vocab_size=n, **ALBERT)),
@@ -104,29 +117,100 @@ CAUSAL: dict[str, Build] = {
 }
 
 
+def untied(model: PreTrainedModel) -> PreTrainedModel:
+    """With a head of its own, as T5 v1.1 and mT5 are on disk: their configuration classes tie always."""
+    model.get_output_embeddings().weight = torch.nn.Parameter(model.get_input_embeddings().weight.detach().clone())
+    return model
+
+
+T5: dict[str, Any] = {
+    "d_model": 16,
+    "d_kv": 8,
+    "d_ff": 32,
+    "num_layers": 2,
+    "num_heads": 2,
+    "decoder_start_token_id": 0,
+}
+GATED = T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+SEQ2SEQ: dict[str, Build] = {
+    "T5": lambda n: T5ForConditionalGeneration(T5Config(vocab_size=n, **T5)),
+    "T5 v1.1": lambda n: untied(T5ForConditionalGeneration(T5Config(vocab_size=n, **GATED))),
+    "mT5": lambda n: untied(MT5ForConditionalGeneration(MT5Config(vocab_size=n, **GATED))),
+    "BART": lambda n: BartForConditionalGeneration(
+        BartConfig(
+            vocab_size=n,
+            d_model=16,
+            encoder_layers=2,
+            decoder_layers=2,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=32,
+            decoder_ffn_dim=32,
+            max_position_embeddings=POSITIONS,
+            bos_token_id=0,
+            pad_token_id=1,
+            eos_token_id=2,
+            decoder_start_token_id=2,
+            forced_eos_token_id=2,
+        )
+    ),
+}
+
+
+@lru_cache
+def sentinel_tokenizer() -> T5Tokenizer:
+    """Like T5's: word starts are marked, `<extra_id_0>` and 19 more are sentinels. "stewardess" is two tokens."""
+    starts = [f"\u2581{piece}" for piece in PIECES if not piece.startswith("##")]
+    inner = [piece.removeprefix("##") for piece in PIECES]
+    words = dict.fromkeys([*starts, *inner])
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -20.0)]
+    sentinels = [(f"<extra_id_{i}>", 0.0) for i in reversed(range(20))]
+    vocabulary = [*special, *((word, -1.0 if word in starts else -2.0) for word in words), *sentinels]
+    return T5Tokenizer(vocab=vocabulary, extra_ids=20, model_max_length=POSITIONS)
+
+
+@lru_cache
+def infilling_tokenizer() -> PreTrainedTokenizerFast:
+    """Like BART's: byte-level BPE, a token at both ends of a text, and a mask token that takes the space before it."""
+    tokenizer = byte_level_bpe(["<s>", "<pad>", "</s>", "<unk>"])
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    ends = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    mask = AddedToken("<mask>", lstrip=True, special=True)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, mask_token=mask, model_max_length=POSITIONS, **ends)
+
+
 @lru_cache
 def causal_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE like GPT-2's, of the tests' texts: a word after a space is another token than one without."""
+    """Like GPT-2's: byte-level BPE, one special token."""
+    end = "<|endoftext|>"
+    tokenizer = byte_level_bpe([end])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=end, eos_token=end, model_max_length=POSITIONS)
+
+
+def byte_level_bpe(special: list[str]) -> Tokenizer:
+    """Trained on the tests' texts; a word after a space is another token than one without."""
     examples = tiny_examples()
     texts = [text.replace("[MASK]", word) for text, word in zip(examples["masked"], examples["factual"], strict=True)]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=290,
-        special_tokens=["<|endoftext|>"],
+        vocab_size=289 + len(special),
+        special_tokens=special,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator([*texts, *NEUTRAL_TEXTS] * 20, trainer)
-    end = "<|endoftext|>"
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=end, eos_token=end, model_max_length=POSITIONS)
+    return tokenizer
 
 
 def family(name: str, dtype: torch.dtype = torch.float32) -> LanguageModel:
-    """A new base model of an architecture in `MASKED` or `CAUSAL`, always with the same weights."""
+    """A new base model of an architecture in `MASKED`, `CAUSAL` or `SEQ2SEQ`, always with the same weights."""
     if name in MASKED:
         tokenizer = tiny_tokenizer()
         return MaskedLM(seeded(lambda: MASKED[name](len(tokenizer))).to(dtype), tokenizer)
+    if name in SEQ2SEQ:
+        own = infilling_tokenizer() if name == "BART" else sentinel_tokenizer()
+        return seq2seq_lm(seeded(lambda: SEQ2SEQ[name](len(own))).to(dtype), own)
     words = causal_tokenizer()
     return CausalLM(seeded(lambda: CAUSAL[name](len(words))).to(dtype), words)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gradiend.errors import GradiendError
 from gradiend.files import replacing
@@ -127,6 +128,22 @@ def test_help_says_what_the_stage_does_and_its_options(capsys: pytest.CaptureFix
     assert "usage: gradiend post_prune" in shown
     assert "The selected GRADIEND" in shown
     assert all(option in shown for option in ("--settings", "--best", "--out"))
+
+
+FULL = {
+    "GPU": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nGPU 0 has ..."),
+    "main": RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+}
+
+
+@pytest.mark.parametrize("kind", FULL)
+def test_memory_that_is_full_is_one_line_that_says_what_to_lower(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def full() -> str:
+        raise FULL[kind]
+
+    assert main(full, []) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: out of {kind} memory: lower training_arguments.eval_batch_size, set torch_dtype")
 
 
 def test_an_error_that_is_no_mistake_of_the_user_is_not_hidden() -> None:

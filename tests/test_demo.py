@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from gradiend.demo.corpus import MASK, Corpus, fill, generate
+from gradiend.demo import causal_model, learning
+from gradiend.demo.corpus import MASK, Corpus, fill, generate, person_first
 from gradiend.demo.language_model import Built, Recipe, build, slot_accuracy
 from gradiend.demo.patterns import AGREEMENT_PATTERNS, COMMON, GENDERED_PATTERNS, NEUTRAL_PATTERNS
 from gradiend.demo.people import NAMES, NOUNS
@@ -103,6 +104,14 @@ def test_the_slot_stands_before_the_person_in_some_examples_and_after_it_in_othe
     rows = corpus.examples.itertuples()
     before = [bool(people_in(row.masked.split(MASK)[1], row.label_class)) for row in rows]
     assert 0.1 < sum(before) / len(before) < 0.9
+
+
+def test_a_causal_models_examples_are_those_with_the_person_before_the_slot(corpus: Corpus) -> None:
+    chosen = person_first(corpus.examples)
+    before = [bool(people_in(row.masked.split(MASK)[0], row.label_class)) for row in corpus.examples.itertuples()]
+    assert chosen["masked"].tolist() == corpus.examples["masked"][before].tolist()
+    counts = chosen.groupby(["split", "label_class"]).size().unstack()
+    assert (counts.min(axis=1) > 0.9 * counts.max(axis=1)).all() and counts.loc["test"].sum() > 200
 
 
 def test_only_the_person_of_an_example_says_its_gender(corpus: Corpus) -> None:
@@ -217,6 +226,50 @@ def test_text_that_cannot_be_scored_is_an_error(built: Built, folder: Path) -> N
 def test_no_texts_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(GradiendError, match="needs texts"):
         build([], tmp_path)
+
+
+CAUSAL = learning.Recipe(32, 1, 2, epochs=40, batch_size=16, learning_rate=5e-3, focus=(" he", " she"))
+
+
+@pytest.fixture(scope="module")
+def causal(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "causal"
+    causal_model.build(texts, folder, recipe=CAUSAL)
+    return folder
+
+
+def test_a_causal_model_learns_whom_the_text_before_the_slot_is_about(causal: Path) -> None:
+    examples = easy().assign(alternative=lambda table: table["label"].map({"he": "she", "she": "he"}))
+    assert causal_model.pronoun_accuracy(causal, examples) == 1.0
+    swapped = examples.rename(columns={"label": "alternative", "alternative": "label"})
+    swapped.loc[:3] = examples.loc[:3]
+    found = [causal_model.pronoun_accuracy(causal, swapped, batch_size=size) for size in (3, 128)]
+    assert found == [4 / 32, 4 / 32]
+
+
+def test_a_word_of_a_causal_model_is_one_token_with_its_space_and_any_other_is_spelled(causal: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(causal)
+    assert tokenizer.tokenize("Abigail said that she left.") == ["Abigail", "Ġsaid", "Ġthat", "Ġshe", "Ġleft", "."]
+    assert len(tokenizer.tokenize(" zebra")) == 6
+    assert tokenizer.decode(tokenizer("Abigail sæd that she left.")["input_ids"]) == "Abigail sæd that she left."
+
+
+def test_the_same_seed_gives_the_same_causal_model(texts: list[str], causal: Path, tmp_path: Path) -> None:
+    causal_model.build(texts, tmp_path, recipe=CAUSAL)
+    for name in ("model.safetensors", "tokenizer.json"):
+        assert (tmp_path / name).read_bytes() == (causal / name).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_causal_demo_model_is_right_where_the_person_stands_before_the_slot(seed: int, tmp_path: Path) -> None:
+    corpus = generate(seed)
+    causal_model.build(corpus.pretraining, tmp_path, seed=seed)
+    held_out = corpus.examples[corpus.examples["split"] != "train"]
+    determined = person_first(held_out)
+    rest = held_out[~held_out["masked"].isin(determined["masked"])]
+    assert causal_model.pronoun_accuracy(tmp_path, determined) >= 0.97
+    assert 0.35 < causal_model.pronoun_accuracy(tmp_path, rest) < 0.65
 
 
 @pytest.mark.slow

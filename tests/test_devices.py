@@ -2,7 +2,7 @@
 
 import pytest
 
-from gradiend.devices import Placement, placement
+from gradiend.devices import Placement, device_map, placement
 from gradiend.errors import GradiendError
 
 
@@ -44,3 +44,8 @@ def test_mps_is_a_device_where_it_is_there() -> None:
 def test_what_is_given_overrides_the_number_of_gpus() -> None:
     assert placement(3, decoder="cpu", base_model="cuda:0") == Placement("cuda:0", "cpu", "cuda:0")
     assert placement(2, encoder="cpu", decoder="cpu", base_model="cpu") == Placement("cpu", "cpu", "cpu")
+
+
+@pytest.mark.parametrize(("device", "expected"), [("map:auto", "auto"), ("map:balanced", "balanced"), ("cuda:0", None)])
+def test_a_device_map_is_told_from_a_device(device: str, expected: str | None) -> None:
+    assert device_map(device) == expected

@@ -1,5 +1,6 @@
 """Loading base models: what is wrong with a folder is named."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import base_model_settings, save_tiny_model, tiny_bert, tiny_masked_lm, tiny_pairs
 from torch import Tensor
+from transformers import AutoModelForMaskedLM, BertForMaskedLM
 
 from gradiend.backbones.loading import load_base_model
 from gradiend.errors import GradiendError
@@ -149,3 +151,40 @@ def test_a_saved_model_is_a_plain_folder_that_loads_again(saved: Path, tmp_path:
     assert {path.name for path in (tmp_path / "copy").iterdir()} == {path.name for path in saved.iterdir()}
     again = load_base_model(base_model_settings(tmp_path / "copy")).model.state_dict()
     assert all(torch.equal(tensor, again[name]) for name, tensor in base.model.state_dict().items())
+
+
+def test_a_device_map_spreads_the_model_while_it_is_loaded(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    load = AutoModelForMaskedLM.from_pretrained
+
+    def spread(name: str, *, device_map: str, **options: Any) -> Any:
+        asked.append(device_map)
+        return load(name, **options)
+
+    def moved(model: Any, device: str) -> None:
+        raise AssertionError(f"moved to {device}")
+
+    monkeypatch.setattr(AutoModelForMaskedLM, "from_pretrained", spread)
+    monkeypatch.setattr(BertForMaskedLM, "to", moved)
+    load_base_model(base_model_settings(saved), device="map:auto")
+    assert asked == ["auto"]
+
+
+def test_a_model_that_the_gpus_cannot_hold_is_an_error(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = AutoModelForMaskedLM.from_pretrained
+
+    def spread(name: str, *, device_map: str, **options: Any) -> Any:
+        model, found = load(name, **options)
+        model.bert.encoder.layer[1].to("meta")
+        return model, found
+
+    monkeypatch.setattr(AutoModelForMaskedLM, "from_pretrained", spread)
+    with pytest.raises(GradiendError, match=r"the GPUs have no room for 'bert\.encoder\.layer\.1.*: set torch_dtype"):
+        load_base_model(base_model_settings(saved), device="map:auto")
+
+
+def test_a_device_map_without_accelerate_is_an_error_that_names_it(saved: Path) -> None:
+    if importlib.util.find_spec("accelerate"):
+        pytest.skip("accelerate is here")
+    with pytest.raises(GradiendError, match=r"cannot be loaded .*accelerate"):
+        load_base_model(base_model_settings(saved), device="map:auto")

@@ -92,8 +92,8 @@ class CausalLM(LanguageModel):
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         """Without what some tokenizers put at the end, which nothing would continue."""
-        rows, special = super()._ids(texts), set(self.tokenizer.all_special_ids) - {self.tokenizer.unk_token_id}
+        rows = super()._ids(texts)
         for row in rows:
-            while row and row[-1] in special:
+            while row and row[-1] in self.special:
                 row.pop()
         return rows

@@ -44,7 +44,8 @@ class LanguageModel(ABC):
         self.tokenizer: Any = tokenizer
         self.placeholder = placeholder
         self.too_long = too_long
-        self.prefix = f"{model.base_model_prefix}."
+        self.prefix = "" if self.backbone is model else f"{model.base_model_prefix}."
+        self.special: set[int] = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
         self.limit = _limit(model, tokenizer)
         self.embeddings = self._embedding_names(model)
 
@@ -53,9 +54,17 @@ class LanguageModel(ABC):
         """Where inputs go."""
         return next(self.model.parameters()).device
 
+    @property
+    def inside(self) -> set[nn.Module]:
+        """The backbone's modules; where the model has no backbone of its own (T5), all but the head."""
+        head = self.pretrained.get_output_embeddings()
+        return set(self.backbone.modules()) - (set() if head is None else set(head.modules()))
+
     def parameters(self) -> dict[str, nn.Parameter]:
         """The backbone's parameters by their names in the full model, in model order; no head parameter."""
-        return {self.prefix + name: parameter for name, parameter in self.backbone.named_parameters()}
+        own = {id(parameter) for module in self.inside for parameter in module.parameters(recurse=False)}
+        named = self.backbone.named_parameters()
+        return {self.prefix + name: parameter for name, parameter in named if id(parameter) in own}
 
     @abstractmethod
     def encode(
@@ -148,15 +157,14 @@ class LanguageModel(ABC):
             )
         return length <= self.limit or too_long == "cut"
 
-    def _cut(self, row: list[int], centre: int) -> tuple[list[int], int]:
+    def _cut(self, row: list[int], centre: int, limit: int | None = None) -> tuple[list[int], int]:
         """At most `limit` ids: the special ones at both ends and a window around `centre`; and what it shifts by."""
-        if len(row) <= self.limit:
+        limit = self.limit if limit is None else limit
+        if len(row) <= limit:
             return row, 0
-        tokenizer = self.tokenizer
-        special = set(tokenizer.all_special_ids) - {tokenizer.mask_token_id, tokenizer.unk_token_id}
-        head = next(i for i, token in enumerate(row) if token not in special)
-        tail = next(i for i, token in enumerate(reversed(row)) if token not in special)
-        room = self.limit - head - tail
+        head = next(i for i, token in enumerate(row) if token not in self.special)
+        tail = next(i for i, token in enumerate(reversed(row)) if token not in self.special)
+        room = limit - head - tail
         start = min(max(centre - room // 2, head), len(row) - tail - room)
         return [*row[:head], *row[start : start + room], *row[len(row) - tail :]], start - head
 

@@ -1,25 +1,41 @@
 """Loading base models from a local folder or the Hugging Face hub."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedModel,
+)
 from transformers.utils import logging as transformers_logging
 
 from gradiend.backbones.causal_lm import CausalLM
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.masked_lm import MaskedLM
-from gradiend.devices import AUTO, placement
+from gradiend.backbones.seq2seq_lm import seq2seq_lm
+from gradiend.devices import AUTO, device_map, placement
 from gradiend.errors import GradiendError
 from gradiend.model_files import folder_hint, require_folder
 from gradiend.settings import BaseModel
 
-KINDS: dict[str, tuple[type[LanguageModel], Any]] = {
+KINDS: dict[str, tuple[Callable[..., LanguageModel], Any]] = {
     "mlm": (MaskedLM, AutoModelForMaskedLM),
     "clm": (CausalLM, AutoModelForCausalLM),
+    "seq2seq": (seq2seq_lm, AutoModelForSeq2SeqLM),
 }
-ARCHITECTURES = {"ForMaskedLM": "mlm", "ForCausalLM": "clm", "LMHeadModel": "clm"}
+ARCHITECTURES = {
+    "ForMaskedLM": "mlm",
+    "ForConditionalGeneration": "seq2seq",
+    "T5WithLMHeadModel": "seq2seq",
+    "ForCausalLM": "clm",
+    "LMHeadModel": "clm",
+}
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 transformers_logging.set_verbosity_error()
@@ -27,14 +43,16 @@ transformers_logging.disable_progress_bar()
 
 
 def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel:
-    """Load the base model that the settings name, onto `device` ("auto": by the number of GPUs).
+    """Load the base model that the settings name, onto `device` ("auto": by the number of GPUs; "map:auto": over all).
 
     Only safetensors are read. Raises `GradiendError`: nothing there, a model that predicts no tokens, weights
     missing from the checkpoint, of another shape or not finite, no tokenizer.
     """
     name = settings.name
     require_folder(name)
-    where = placement(torch.cuda.device_count(), base_model=device, mps=torch.backends.mps.is_available())
+    spread = device_map(device)
+    one = AUTO if spread else device
+    where = placement(torch.cuda.device_count(), base_model=one, mps=torch.backends.mps.is_available())
     options: dict[str, Any] = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(name, **options)
@@ -46,6 +64,7 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # so that they can be named
             output_loading_info=True,
+            **({"device_map": spread} if spread else {}),
             **options,
         )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
@@ -53,10 +72,12 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
             f"base model '{name}': cannot be loaded ({_first_line(error)}){folder_hint(name)}"
         ) from error
     _require_complete(name, model, found)
+    _require_placed(name, model)
     _require_finite(name, model)
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise GradiendError(f"base model '{name}': its tokenizer knows no words: the tokenizer's files are missing")
-    model.to(where.base_model)
+    if spread is None:
+        model.to(where.base_model)
     return kind(model, tokenizer, placeholder=settings.mask_placeholder, too_long=settings.too_long)
 
 
@@ -68,7 +89,8 @@ def _objective(name: str, architectures: list[str], wanted: str) -> str:
     if wanted != "auto" or not found:
         raise GradiendError(
             f"base model '{name}': {', '.join(architectures) or 'no architecture'} with prediction_objective "
-            f"'{wanted}': 'mlm' takes masked language models (...ForMaskedLM), 'clm' causal ones (...ForCausalLM)"
+            f"'{wanted}': 'mlm' takes masked language models (...ForMaskedLM), 'clm' causal ones (...ForCausalLM), "
+            "'seq2seq' encoder-decoders (...ForConditionalGeneration)"
         )
     return found[0]
 
@@ -84,6 +106,15 @@ def _require_complete(name: str, model: PreTrainedModel, found: dict[str, Any]) 
         raise GradiendError(
             f"base model '{name}': its checkpoint lacks {', '.join(missing[:3])}: "
             + ("it was saved without its prediction head" if headless else "it is not complete")
+        )
+
+
+def _require_placed(name: str, model: torch.nn.Module) -> None:
+    """accelerate puts what fits on no GPU elsewhere, where nothing can be computed or rewritten."""
+    away = next((parameter for parameter, tensor in model.named_parameters() if tensor.is_meta), None)
+    if away is not None:
+        raise GradiendError(
+            f"base model '{name}': the GPUs have no room for '{away}': set torch_dtype: bfloat16, or use more GPUs"
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,23 +14,27 @@ LEAST_FILLED = 0.8  # of a padded batch: what its shortest text is of its longes
 
 @dataclass(frozen=True)
 class Slot:
-    """One tokenised text: its ids, the positions whose logits count, and the target id at each of them."""
+    """One tokenised text: its ids, the positions whose logits count, and the target id at each of them.
+
+    With `decoder_ids`, `ids` are the encoder's and the positions those of the decoder's.
+    """
 
     ids: tuple[int, ...]
     positions: tuple[int, ...]
     targets: tuple[int, ...]
+    decoder_ids: tuple[int, ...] = ()
 
     def same_input(self, other: "Slot") -> bool:
         """Whether one forward pass serves both."""
-        return self.ids == other.ids and self.positions == other.positions
+        return replace(self, targets=()) == replace(other, targets=())
 
 
 @dataclass(frozen=True)
 class Batch:
     """Slots padded to the longest.
 
-    `inputs`: `input_ids` and `attention_mask`, `[examples, tokens]`; `example`, `position`, `target`:
-    `[targets]`, one element for every target token of every example.
+    `inputs`: `input_ids` and `attention_mask`, and `decoder_input_ids` where there is a decoder, `[examples, tokens]`;
+    `example`, `position`, `target`: `[targets]`, one element for every target token of every example.
     """
 
     inputs: dict[str, Tensor]
@@ -46,11 +50,12 @@ class Batch:
 
 def batch_of(slots: Sequence[Slot], pad_id: int, device: torch.device) -> Batch:
     """Pad slots (on the right) to the longest of them."""
-    ids = [torch.tensor(slot.ids) for slot in slots]
     inputs = {
-        "input_ids": nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad_id),
-        "attention_mask": nn.utils.rnn.pad_sequence([torch.ones_like(i) for i in ids], batch_first=True),
+        "input_ids": _padded([slot.ids for slot in slots], pad_id),
+        "attention_mask": _padded([[1] * len(slot.ids) for slot in slots], 0),
     }
+    if slots[0].decoder_ids:  # a decoder sees nothing that is on the right, so no padding either
+        inputs["decoder_input_ids"] = _padded([slot.decoder_ids for slot in slots], pad_id)
     counts = torch.tensor([len(slot.positions) for slot in slots])
     return Batch(
         {name: tensor.to(device) for name, tensor in inputs.items()},
@@ -58,6 +63,10 @@ def batch_of(slots: Sequence[Slot], pad_id: int, device: torch.device) -> Batch:
         torch.tensor([position for slot in slots for position in slot.positions], device=device),
         torch.tensor([target for slot in slots for target in slot.targets], device=device),
     )
+
+
+def _padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)
 
 
 def losses(logits: Tensor, batch: Batch, targets: Tensor | None = None) -> Tensor:
@@ -73,7 +82,8 @@ def head_at(backbone: nn.Module, example: Tensor, position: Tensor) -> Iterator[
     """The backbone hands only these hidden states to the head: `[examples, tokens, d] -> [targets, 1, d]`."""
 
     def keep(module: nn.Module, inputs: Any, output: Any) -> Any:
-        hidden = output[0][example, position].unsqueeze(1)
+        hidden = output[0]
+        hidden = hidden[example.to(hidden.device), position.to(hidden.device)].unsqueeze(1)
         if isinstance(output, tuple):
             return (hidden, *output[1:])
         output.last_hidden_state = hidden

@@ -32,6 +32,10 @@ NEUTRAL_SIZES: dict[str, int] = {"validation": 900, "test": 900}
 GENDERED_SIZE, AGREEMENT_SIZE, PLAIN_SIZE = 8_000, 3_000, 3_000
 
 _SHORTEST, _LONGEST = 6, 20
+_PERSON = re.compile(
+    r"\b(?:" + "|".join(person for label in PRONOUNS for person in (*NAMES[label], *NOUNS[label])) + r")\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,12 @@ def generate(seed: int = 0) -> Corpus:
 def fill(masked: str, label: str) -> str:
     """The text with the label in its slot."""
     return masked.replace(MASK, label)
+
+
+def person_first(examples: pd.DataFrame) -> pd.DataFrame:
+    """The examples whose person stands before the slot: the text before it determines the pronoun."""
+    before = examples["masked"].str.partition(MASK)[0]
+    return examples[before.str.contains(_PERSON)].reset_index(drop=True)
 
 
 def _endless_people(draw: Random, label: str) -> Iterator[str]:

@@ -16,8 +16,6 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 from transformers import (
     AutoModelForMaskedLM,
     AutoTokenizer,
@@ -28,50 +26,26 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from gradiend.demo import learning
 from gradiend.demo.corpus import MASK
+from gradiend.demo.learning import MAX_TOKENS, PAD, Built, encoded, train, weighted
 from gradiend.errors import GradiendError
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_PAD, _SEP, _MASK = 0, 3, 4
-_MAX_TOKENS = 64
+_MASK = 4
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How the demo model is built.
+class Recipe(learning.Recipe):
+    """How the demo's masked language model is built.
 
     Attributes:
-        hidden: Width of the hidden states; `heads` must divide it.
-        layers: Transformer layers.
-        heads: Attention heads of a layer.
-        epochs: Passes over the texts, each with new masks.
-        batch_size: Texts of one step.
-        learning_rate: Peak of AdamW's rate: reached after a tenth of the steps, then falling to 0 in a line.
-        mask_share: Share of the tokens that is masked and to be predicted.
-        focus: Words that are masked more often than others and count for more, each a single token.
+        mask_share: Share of the tokens that is masked and to be predicted, anew in each epoch.
         focus_share: Share of the focus words that is masked.
-        focus_weight: Weight of a masked focus word in the loss; any other has weight 1.
     """
 
-    hidden: int = 144
-    layers: int = 2
-    heads: int = 4
-    epochs: int = 4
-    batch_size: int = 32
-    learning_rate: float = 1.2e-3
     mask_share: float = 0.2
-    focus: tuple[str, ...] = ("he", "she")
     focus_share: float = 0.6
-    focus_weight: float = 4.0
-
-
-@dataclass(frozen=True)
-class Built:
-    """What :func:`build` did: the training loss of every step (weighted mean, in nats), and the sizes."""
-
-    losses: list[float]
-    parameters: int
-    vocabulary: int
 
 
 def build(texts: Sequence[str], folder: Path, *, seed: int = 0, recipe: Recipe = Recipe()) -> Built:
@@ -95,7 +69,8 @@ def build(texts: Sequence[str], folder: Path, *, seed: int = 0, recipe: Recipe =
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = BertForMaskedLM(_config(len(tokenizer), recipe))
-        losses = _train(model, _encoded(tokenizer, texts), _ids(tokenizer, recipe.focus), recipe)
+        focus = torch.tensor(tokenizer.convert_tokens_to_ids(list(recipe.focus)), dtype=torch.long)
+        losses = train(model, encoded(tokenizer, texts), lambda ids: _loss(model, ids, focus, recipe), recipe)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return Built(losses, sum(weights.numel() for weights in model.parameters()), len(tokenizer))
@@ -135,7 +110,7 @@ def _tokenizer(texts: Sequence[str]) -> BertTokenizer:
     words = sorted(counts, key=lambda word: (-counts[word], word))
     pieces = dict.fromkeys([*_SPECIAL, *characters, *(f"##{character}" for character in characters), *words])
     vocabulary = {piece: i for i, piece in enumerate(pieces)}
-    return BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=_MAX_TOKENS)
+    return BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=MAX_TOKENS)
 
 
 def _config(vocabulary: int, recipe: Recipe) -> BertConfig:
@@ -146,55 +121,11 @@ def _config(vocabulary: int, recipe: Recipe) -> BertConfig:
         num_hidden_layers=recipe.layers,
         num_attention_heads=recipe.heads,
         intermediate_size=4 * recipe.hidden,
-        max_position_embeddings=_MAX_TOKENS,
+        max_position_embeddings=MAX_TOKENS,
         initializer_range=0.08,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
-
-
-def _encoded(tokenizer: BertTokenizer, texts: Sequence[str]) -> list[Tensor]:
-    return [torch.tensor(ids) for ids in tokenizer(list(texts), truncation=True)["input_ids"]]
-
-
-def _ids(tokenizer: BertTokenizer, words: Sequence[str]) -> Tensor:
-    return torch.tensor(tokenizer.convert_tokens_to_ids(list(words)), dtype=torch.long)
-
-
-def _train(model: BertForMaskedLM, texts: list[Tensor], focus: Tensor, recipe: Recipe) -> list[float]:
-    """Trains the model in place; the loss of every step."""
-    batches = [batch for _ in range(recipe.epochs) for batch in _batches(texts, recipe.batch_size)]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, len(batches)))
-    losses = []
-    for ids in tqdm(batches, desc="demo model", unit="step", mininterval=2):
-        loss = _loss(model, ids, focus, recipe)
-        optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses
-
-
-def _batches(texts: list[Tensor], size: int) -> list[Tensor]:
-    """One pass over the texts, shuffled; each batch `[texts, longest text]` has texts of similar length."""
-    order = torch.randperm(len(texts)).tolist()
-    chunks = [order[start : start + 32 * size] for start in range(0, len(order), 32 * size)]
-    alike = [i for chunk in chunks for i in sorted(chunk, key=lambda i: len(texts[i]))]
-    batches = [[texts[i] for i in alike[start : start + size]] for start in range(0, len(alike), size)]
-    return [_padded(batches[i]) for i in torch.randperm(len(batches)).tolist()]
-
-
-def _padded(texts: Sequence[Tensor]) -> Tensor:
-    return pad_sequence(list(texts), batch_first=True, padding_value=_PAD)
-
-
-def _rate(step: int, steps: int) -> float:
-    """The share of the peak learning rate at a step."""
-    warmup = max(1, steps // 10)
-    return min((step + 1) / warmup, (steps - step) / max(1, steps - warmup))
 
 
 def _masked(ids: Tensor, focus: Tensor, recipe: Recipe) -> Tensor:
@@ -207,10 +138,9 @@ def _masked(ids: Tensor, focus: Tensor, recipe: Recipe) -> Tensor:
 def _loss(model: BertForMaskedLM, ids: Tensor, focus: Tensor, recipe: Recipe) -> Tensor:
     """Weighted mean cross entropy of the tokens drawn to be masked; the head runs at these alone."""
     masked = _masked(ids, focus, recipe)
-    hidden = model.bert(ids.masked_fill(masked, _MASK), attention_mask=(ids != _PAD).long()).last_hidden_state
+    hidden = model.bert(ids.masked_fill(masked, _MASK), attention_mask=(ids != PAD).long()).last_hidden_state
     losses = cross_entropy(model.cls(hidden[masked]), ids[masked], reduction="none")  # [masked tokens]
-    weights = torch.where(torch.isin(ids[masked], focus), recipe.focus_weight, 1.0)
-    return (losses * weights).sum() / weights.sum()
+    return weighted(losses, ids[masked], focus, recipe.focus_weight)
 
 
 def _slots(examples: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> list[str]:

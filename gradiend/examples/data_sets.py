@@ -12,7 +12,7 @@ from gradiend.examples.tables import Table
 
 
 def read_data_set(source: str, wanted: Collection[str]) -> list[Table]:
-    """Read the `wanted` columns of a data set: a Hugging Face id or a local folder.
+    """Read the `wanted` columns of a data set: a Hugging Face id, `id:subset`, or a local folder.
 
     A folder is one of `save_to_disk` or one of data files that `load_dataset` reads. A data set of a single
     split has tables without a split. Raises `GradiendError` where there is no such data set.
@@ -35,7 +35,8 @@ def _load(source: str, cache: str) -> dict[str, Any]:
 
     folder = Path(source)
     if not folder.is_dir():
-        loaded = datasets.load_dataset(source)
+        name, _, subset = source.partition(":")
+        loaded = datasets.load_dataset(name, subset or None)
     elif (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
         loaded = datasets.load_from_disk(source)
     else:

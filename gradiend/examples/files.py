@@ -9,7 +9,7 @@ from gradiend.errors import GradiendError, did_you_mean
 DEMO = "demo"
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json")
 _OTHER_SUFFIXES = (".txt", ".xls", ".xlsx", ".ods", ".gz", ".zip", ".pq", ".arrow", ".feather", ".pkl", ".pickle")
-_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(:\w[\w.-]*)?")  # with a subset
 
 
 def data_files(source: str | Mapping[str, str] | None, key: str = "data.source") -> list[Path]:

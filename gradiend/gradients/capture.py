@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -53,14 +53,14 @@ class Capture:
     """Computes rows of `space` for a base model. Make one per base model and space: it checks itself once.
 
     Parameters of modules that have no rule in `sites`, or that are used in a way the rule does not see, come
-    from plain autograd, one example at a time. Where the model's output depends on padding, all examples go
-    through it one at a time.
+    from plain autograd. Where there are such, or the model's output depends on padding, examples go through it one
+    at a time.
     """
 
     def __init__(self, base: LanguageModel, space: ParameterSpace) -> None:
         self.base, self.space = base, space
         self.parameters = base.parameters()
-        self.kept = {name: None if k is None else k.to(base.device) for name, k in space.kept.items()}
+        self.kept = {name: None if k is None else k.to(self.parameters[name].device) for name, k in space.kept.items()}
         self.wanted = [name for name, size in space.sizes.items() if size]
         self.plain: set[str] = set()
         self.sites = self._sites()
@@ -69,7 +69,7 @@ class Capture:
         self._unfit: set[str] = set()
         self._checked = False
         self._separate = False
-        self._loose = 1 if next(base.model.parameters()).dtype.itemsize >= 4 else 30  # half precision
+        self._loose = 1 if next(base.model.parameters()).dtype.itemsize >= 4 else 100  # half precision
 
     def example_rows(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
         """Factual and alternative gradients of each example, `[examples, input_dim]` each."""
@@ -82,7 +82,7 @@ class Capture:
 
     def _rows(self, pairs: Sequence[Pair], *, per_example: bool) -> tuple[Tensor, Tensor]:
         self._check_once(pairs[0].factual)
-        if self._separate and len(pairs) > 1:
+        if len(pairs) > 1 and (self._separate or (per_example and self.plain)):
             single = [self._rows([pair], per_example=True) for pair in pairs]
             first, second = (torch.cat(rows) for rows in zip(*single, strict=True))
             return (first, second) if per_example else (first.mean(0, keepdim=True), second.mean(0, keepdim=True))
@@ -105,33 +105,29 @@ class Capture:
         with torch.enable_grad(), self._hooked(batch, per_example) as run, self._grad_for_plain():
             logits = self.base.logits(batch)
             self._require_fit(run)
-            inputs = [*run.roots, *(self.parameters[name] for name in self.plain)]
+            plain = sorted(self.plain)
+            inputs = [*run.roots, *(self.parameters[name] for name in plain)]
             result = []
             for number, target in enumerate(targets):
                 by_example = losses(logits, batch, target)
                 if not per_example:
                     by_example = by_example.mean(0, keepdim=True)
                 rows = torch.zeros(len(by_example), self.space.input_dim, device=logits.device, dtype=logits.dtype)
-                self._plain_rows(rows, by_example)
                 run.rows = rows
                 last = number == len(targets) - 1
-                if inputs and len(self.plain) < len(self.wanted):
-                    torch.autograd.grad(by_example.sum(), inputs, retain_graph=not last, allow_unused=True)
+                if inputs:
+                    found = torch.autograd.grad(by_example.sum(), inputs, retain_graph=not last, allow_unused=True)
+                    self._add_plain(rows, dict(zip(plain, found[len(run.roots) :], strict=True)))
                 run.rows = None
                 result.append(rows)
         return result
 
-    def _plain_rows(self, rows: Tensor, by_example: Tensor) -> None:
-        """The exact fallback: autograd, one loss at a time."""
-        if not self.plain:
-            return
-        names = sorted(self.plain)
-        parameters = [self.parameters[name] for name in names]
-        for row, loss in zip(rows, by_example, strict=True):
-            gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-            for name, gradient in zip(names, gradients, strict=True):
-                if gradient is not None:
-                    row[self.space.slices[name]] = self._kept(gradient, name)
+    def _add_plain(self, rows: Tensor, gradients: dict[str, Tensor | None]) -> None:
+        """The exact fallback: autograd's gradient of the one loss that there is."""
+        for name, gradient in gradients.items():
+            if gradient is not None:
+                (row,) = rows
+                row[self.space.slices[name]] = self._kept(gradient, name)
 
     def _kept(self, gradient: Tensor, name: str) -> Tensor:
         flat, kept = gradient.reshape(-1), self.kept[name]
@@ -152,7 +148,7 @@ class Capture:
     @contextmanager
     def _hooked(self, batch: Batch, per_example: bool) -> Iterator[_Pass]:
         self._pass = _Pass(batch, per_example)
-        inside = set(self.base.backbone.modules())
+        inside = self.base.inside
         handles = [
             module.register_forward_hook(self._forward_hook(sites, in_backbone=module in inside))
             for module, sites in self.sites.items()
@@ -202,7 +198,7 @@ class Capture:
         """While the check runs, parameters that do not fit go to the fallback; later there is no way back."""
         if run.unfit and self._checked:
             raise GradiendError(f"gradient rows of '{min(run.unfit)}': its module was called unlike in the self-check")
-        self._unfit = run.unfit
+        self._unfit |= run.unfit
 
     def _add(self, sites: list[Site], inputs: Tensor, delta: Tensor, group: Tensor | None) -> None:
         run = self._pass
@@ -212,9 +208,14 @@ class Capture:
         delta = delta.detach().to(dtype)
         if inputs.is_floating_point():
             inputs = inputs.to(dtype)
+        inputs = inputs.to(delta.device)
         inputs, delta = self._grouped(inputs, delta, group, run)
         for site in sites:
-            site.add(rows[:, site.columns], inputs, delta)
+            part = rows[:, site.columns]
+            own = part if part.device == delta.device else torch.zeros_like(part, device=delta.device)
+            site.add(own, inputs, delta)
+            if own is not part:
+                part += own.to(part.device)
 
     def _grouped(self, inputs: Tensor, delta: Tensor, group: Tensor | None, run: _Pass) -> tuple[Tensor, Tensor]:
         """`[leading, positions, features]` with one group per row; ids keep `[leading, positions]`."""
@@ -231,43 +232,59 @@ class Capture:
         return inputs, delta
 
     def _check_once(self, slot: Slot) -> None:
-        """Compare two examples with plain autograd; what differs goes to the fallback, or fails by name."""
+        """Compare a few examples with plain autograd; what differs goes to the fallback, or fails by name."""
         if self._checked:
             return
-        slots = [slot, _shorter(slot)]
-        truth = self._autograd(slots)
-        wrong = self._differing(slots, truth)
-        if wrong:
+        lengths = (
+            len(slot.ids),
+            len(slot.decoder_ids),
+        )  # a first dimension of tokens must not pass for one of examples
+        slots = [*[slot] * next(count for count in (1, 2, 3) if count + 1 not in lengths), _shorter(slot)]
+        self._separate = self._depends_on_padding(slots)
+        wrong = self._differing(slots)
+        while wrong - self.plain:  # what the fallback needs a gradient of changes how others are called
             self.plain |= wrong
             self.sites = self._sites()
-            wrong = self._differing(slots, truth)
+            wrong = self._differing(slots)
         if wrong:
             raise GradiendError(f"gradient rows of '{min(wrong)}' differ from autograd's: cannot be used in params")
         if self.plain:
             names = ", ".join(sorted(self.plain)[:3]) + (", ..." if len(self.plain) > 3 else "")
             LOG.warning("slower gradient rows, from plain autograd, for %s (%d in all)", names, len(self.plain))
-        self._separate = self._depends_on_padding(slots)
         if self._separate:
             LOG.warning("the base model's output depends on padding: its gradients are computed one example at a time")
         self._checked = True
 
-    def _differing(self, slots: Sequence[Slot], truth: Sequence[dict[str, Tensor]]) -> set[str]:
-        (rows,) = self._backward(slots, [None], per_example=True)
-        wrong = set(self._unfit)
-        for row, gradients in zip(rows, truth, strict=True):
-            scale = sum(float(part.double().square().sum()) for part in gradients.values()) ** 0.5
-            if not math.isfinite(scale):  # whoever gets the row sees it
-                continue
-            for name, part in gradients.items():
-                difference = float((row[self.space.slices[name]] - part).norm())
-                if not difference <= self._loose * (CHECK_RELATIVE * float(part.norm()) + CHECK_ABSOLUTE * scale):
-                    wrong.add(name)
-        return wrong
+    def _differing(self, slots: Sequence[Slot]) -> set[str]:
+        """The parameters whose rows are not autograd's, in the ways in which rows will be computed."""
+        self._unfit = set()
+        single = self._separate or bool(self.plain)
+        passes = [([slot], True) for slot in slots] if single else [(list(slots), True)]
+        if self.plain and not self._separate:
+            passes.append((list(slots), False))
+        wrong: set[str] = set()
+        for part, per_example in passes:
+            (rows,) = self._backward(part, [None], per_example=per_example)
+            for row, gradients in zip(rows, self._autograd(part, per_example), strict=True):
+                wrong |= self._unlike(row, gradients)
+        return wrong | self._unfit
 
-    def _autograd(self, slots: Sequence[Slot]) -> list[dict[str, Tensor]]:
-        """The kept entries of each factual gradient by plain autograd, one parameter in memory at a time."""
+    def _unlike(self, row: Tensor, gradients: dict[str, Tensor]) -> set[str]:
+        scale = sum(float(part.double().square().sum()) for part in gradients.values()) ** 0.5
+        if not math.isfinite(scale):  # whoever gets the row sees it
+            return set()
+        return {
+            name
+            for name, part in gradients.items()
+            if not float((row[self.space.slices[name]] - part).norm())
+            <= self._loose * (CHECK_RELATIVE * float(part.norm()) + CHECK_ABSOLUTE * scale)
+        }
+
+    def _autograd(self, slots: Sequence[Slot], per_example: bool) -> list[dict[str, Tensor]]:
+        """The kept entries of each row by plain autograd, one parameter in memory at a time."""
         parts = [(name, self.space.sizes[name], self.parameters[name]) for name in self.wanted]
-        found = [{name: p.new_zeros(size, requires_grad=False) for name, size, p in parts} for _ in slots]
+        rows = slots if per_example else slots[:1]
+        found = [{name: p.new_zeros(size, requires_grad=False) for name, size, p in parts} for _ in rows]
         current = found[0]
 
         def keep(name: str, gradient: Tensor) -> None:  # copies: new tensors would scatter over the heap
@@ -276,7 +293,7 @@ class Capture:
         with each_gradient({name: self.parameters[name] for name in self.wanted}, keep):
             batch = self.base.batch(slots)
             by_example = losses(self.base.logits(batch), batch)
-            for into, loss in zip(found, by_example, strict=True):
+            for into, loss in zip(found, by_example if per_example else by_example.mean(0, keepdim=True), strict=True):
                 current = into
                 loss.backward(retain_graph=True)
         return found
@@ -326,6 +343,8 @@ def _one_per_example(module: nn.Module, arguments: tuple[Any, ...], output: Any,
 
 def _shorter(slot: Slot) -> Slot:
     """The slot's text without its last token, or the first, if the slot is at its end; a lone slot as it is."""
+    if slot.decoder_ids:
+        return replace(slot, ids=slot.ids[:-1])
     if slot.positions[-1] < len(slot.ids) - 1:
         return Slot(slot.ids[:-1], slot.positions, slot.targets)
     if slot.positions[0] > 0:

@@ -3,20 +3,21 @@
 import sys
 from pathlib import Path
 
-from gradiend.demo.corpus import generate
+from gradiend.demo.corpus import generate, person_first
 from gradiend.files import replacing, write_text
 from gradiend.stages.command import main
 
 
-def run(*, texts: Path, examples: Path, neutral: Path) -> str:
-    """Write one text a line, and two CSV files."""
+def run(*, texts: Path, examples: Path, causal_examples: Path, neutral: Path) -> str:
+    """Write one text a line, and three CSV files; a causal model's examples have the person before the slot."""
     corpus = generate()
     write_text(texts, "".join(f"{text}\n" for text in corpus.pretraining))
-    for path, table in ((examples, corpus.examples), (neutral, corpus.neutral)):
+    tables = {examples: corpus.examples, causal_examples: person_first(corpus.examples), neutral: corpus.neutral}
+    for path, table in tables.items():
         with replacing(path) as temporary:
             table.to_csv(temporary, index=False)
-    counts = (len(corpus.pretraining), len(corpus.examples), len(corpus.neutral))
-    return "build_demo_data: {} texts, {} examples, {} neutral texts".format(*counts)
+    counts = (len(corpus.pretraining), len(corpus.examples), len(tables[causal_examples]), len(corpus.neutral))
+    return "build_demo_data: {} texts, {} examples ({} for causal models), {} neutral texts".format(*counts)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gradiend.devices import memory_hint
 from gradiend.errors import GradiendError
 from gradiend.settings import read_settings
 
@@ -20,8 +21,8 @@ def main(run: Callable[..., str], arguments: Sequence[str] | None = None) -> int
     """Parse the options, run the stage, print its one line of result.
 
     Every keyword of `run` is an option: `settings` takes JSON, a `Path` one path, `list[Path]` several. A
-    `GradiendError` becomes one line on standard error and exit code 1; Ctrl-C and SIGTERM the line "interrupted"
-    and exit codes 130 and 143.
+    `GradiendError`, and memory that is full, become one line on standard error and exit code 1; Ctrl-C and SIGTERM the
+    line "interrupted" and exit codes 130 and 143.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.captureWarnings(True)
@@ -33,12 +34,21 @@ def main(run: Callable[..., str], arguments: Sequence[str] | None = None) -> int
                 parsed["settings"] = read_settings(kind, parsed["settings"])
             print(run(**parsed), flush=True)
     except GradiendError as error:
-        print("error: " + " ".join(str(error).splitlines()), file=sys.stderr)
-        return 1
+        return _failed(str(error))
+    except RuntimeError as error:
+        hint = memory_hint(error)
+        if hint is None:
+            raise
+        return _failed(hint)
     except _Stopped as stopped:
         print("interrupted", file=sys.stderr)
         return 128 + stopped.signal
     return 0
+
+
+def _failed(message: str) -> int:
+    print("error: " + " ".join(message.splitlines()), file=sys.stderr)
+    return 1
 
 
 class _Stopped(BaseException):

@@ -24,7 +24,7 @@ def run(*, settings: RewriteModel, model: Path, decoder: Path, out: Path) -> str
     choices = {name: found[name] for name in (*gradiend.config.target_classes, "balance") if name in found}
     _remove_earlier(out)
     chosen = any(choice["learning_rate"] is not None for own in choices.values() for choice in own.values())
-    base = load_base_model(settings.base_model) if chosen else None
+    base = load_base_model(settings.base_model, device="cpu") if chosen else None
     summary: dict[str, dict[str, Any]] = {}
     for name, own in choices.items():
         for direction, choice in own.items():

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from gradiend.errors import GradiendError
+from gradiend.examples.data_sets import read_data_set
 from gradiend.examples.preparation import prepare
 from gradiend.examples.sources import read_source
 from gradiend.experiment import Columns
@@ -103,8 +104,22 @@ def test_a_folder_that_is_no_data_set_is_an_error_that_names_it(name: str, tmp_p
     assert "\n" not in str(caught.value)
 
 
+def test_a_subset_of_a_data_set_is_named_behind_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def load(name: str, subset: str | None) -> Any:
+        asked.append((name, subset))
+        return datasets.Dataset.from_dict({"masked": ["[MASK] slept"]})
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    for source in ("org/data", "org/data:one"):
+        (table,) = read_data_set(source, ["masked"])
+        assert table.name == source
+    assert asked == [("org/data", None), ("org/data", "one")]
+
+
 def test_an_id_that_cannot_be_loaded_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(name: str) -> None:
+    def unreachable(name: str, subset: str | None) -> None:
         raise ConnectionError(f"Couldn't reach '{name}' on the Hub")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)

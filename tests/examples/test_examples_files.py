@@ -31,7 +31,7 @@ def test_a_folder_reads_all_files_below_it_sorted(tmp_path: Path) -> None:
     assert data_files(str(tmp_path)) == [tmp_path / name for name in sorted(names)]
 
 
-@pytest.mark.parametrize("source", [None, "demo", "org/data-set_v1.0", "wikitext"])
+@pytest.mark.parametrize("source", [None, "demo", "org/data-set_v1.0", "org/data:one", "wikitext"])
 def test_the_demo_hub_ids_and_no_source_read_no_local_file(source: str | None) -> None:
     assert data_files(source) == []
 

@@ -55,7 +55,8 @@ def test_summary_and_report_work(finished: Experiment) -> None:
     assert output.startswith("0\n") and (finished.folder / "snakemake-report.html").stat().st_size > 10_000, output
 
 
-def test_the_default_config_plans_from_another_directory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["demo", "demo-causal"])
+def test_the_default_config_plans_from_another_directory(model: str, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -65,6 +66,8 @@ def test_the_default_config_plans_from_another_directory(tmp_path: Path) -> None
         str(PROJECT / "Snakefile"),
         "--directory",
         str(tmp_path),
+        "--config",
+        f"model={model}",
     ]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     jobs = Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", result.stdout + result.stderr, re.M))

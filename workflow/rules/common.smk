@@ -10,10 +10,11 @@ from snakemake.exceptions import IncompleteCheckpointException
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from gradiend.code import code_digest
+from gradiend.devices import SPREAD
 from gradiend.examples.files import data_files
 from gradiend.files import digest_files, read_json
 from gradiend.folders import GRADIEND_FILES, require_replaceable
-from gradiend.model_files import model_files
+from gradiend.model_files import DEMO_MODELS, model_files
 from gradiend.resolution import stage_settings
 from gradiend.selection import has_converged, next_seeds, seed_values
 from gradiend.settings import canonical
@@ -47,15 +48,14 @@ MODEL = folder(FIRST.training_arguments.output_dir, "model")
 SEEDS = folder(FIRST.training_arguments.seed_runs_dir, "seeds")
 SEED = f"{SEEDS}/seed_{{seed}}"
 DEMO = f"{OUT}/demo"
-DEMO_MODEL = [
-    f"{DEMO}/model/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-]
+MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 SPLITS = ("train", "validation", "test", "neutral")
 
 
 wildcard_constraints:
     run="|".join(RUNS) if MANY else "[^/]+",
     seed=r"\d+",
+    kind="|".join(DEMO_MODELS.values()),
 
 
 def gradiend_files(folder):
@@ -93,14 +93,23 @@ def seed_paths(pattern, wildcards, seeds):
     return expand(pattern, seed=seeds, **({"run": run_of(wildcards)} if MANY else {}))
 
 
+def demo_examples(run):
+    """The demo's examples; with its causal model those whose person stands before the slot."""
+    return f"{DEMO}/examples{DEMO_MODELS.get(RUNS[run].model.name, '')}.csv"
+
+
+def demo_objective(wildcards):
+    return "clm" if wildcards.kind == "-causal" else "mlm"
+
+
 @cache
 def resolved(run):
     """A run's config with the demo's names replaced by the files that its rules make."""
     config = RUNS[run]
     data, model = config.data, config.model
-    data = replace(data, source=f"{DEMO}/examples.csv") if data.source == "demo" else data
+    data = replace(data, source=demo_examples(run)) if data.source == "demo" else data
     data = replace(data, neutral=f"{DEMO}/neutral.csv") if data.neutral == "demo" else data
-    model = replace(model, name=f"{DEMO}/model") if model.name == "demo" else model
+    model = replace(model, name=f"{DEMO}/model{DEMO_MODELS[model.name]}") if model.name in DEMO_MODELS else model
     return replace(config, data=data, model=model)
 
 
@@ -148,13 +157,16 @@ def settings(stage):
 def data_of(wildcards):
     """External files are compared by content: their digest is in the settings, their time stamps do not count."""
     data = RUNS[run_of(wildcards)].data
-    made = [f"{DEMO}/examples.csv"] * (data.source == "demo") + [f"{DEMO}/neutral.csv"] * (data.neutral == "demo")
+    made = [demo_examples(run_of(wildcards))] * (data.source == "demo") + [f"{DEMO}/neutral.csv"] * (
+        data.neutral == "demo"
+    )
     return [ancient(str(file)) for file in external_data(run_of(wildcards))] + made
 
 
 def base_model_of(wildcards):
-    if RUNS[run_of(wildcards)].model.name == "demo":
-        return [*DEMO_MODEL, f"{DEMO}/accuracy.json"]
+    kind = DEMO_MODELS.get(RUNS[run_of(wildcards)].model.name)
+    if kind is not None:
+        return [*expand(f"{DEMO}/model{kind}/{{name}}", name=MODEL_FILES), f"{DEMO}/accuracy{kind}.json"]
     return [ancient(str(file)) for file in external_model(run_of(wildcards))]
 
 
@@ -200,7 +212,10 @@ def device(part):
     """Likewise: where something is computed, as the user says or "auto"."""
 
     def of_run(wildcards):
-        arguments = RUNS[run_of(wildcards)].training_arguments
+        run = RUNS[run_of(wildcards)]
+        arguments = run.training_arguments
+        if part == "base_model" and run.model.device_map:
+            return f"{SPREAD}{run.model.device_map}"
         return getattr(arguments, f"device_{part}") or arguments.device or "auto"
 
     return of_run
