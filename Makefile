@@ -9,6 +9,10 @@ BIN := $(VENV)/bin
 
 .PHONY: run test test-slow test-all check format lock benchmark clean
 
+# one thread a test process: more would only wait for each other
+test test-slow benchmark: export OMP_NUM_THREADS ?= 1
+test test-slow benchmark: export OMP_WAIT_POLICY ?= passive
+
 run: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES)
 
@@ -37,7 +41,7 @@ lock: $(VENV)/.installed-dev
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' | LC_ALL=C sort -f > constraints.txt
 
 benchmark: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks
+	$(BIN)/python benchmarks
 
 clean:
 	rm -rf $(VENV) results .snakemake

@@ -29,7 +29,8 @@ from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.backbones.slots import Slot, losses
 from gradiend.errors import GradiendError
 from gradiend.gradients import capture as capture_module
-from gradiend.gradients.capture import Capture, Pair, each_gradient
+from gradiend.gradients.autograd import each_gradient
+from gradiend.gradients.capture import Capture, Pair
 from gradiend.gradients.sites import site_for
 from gradiend.space import ParameterSpace, select_parameters
 

@@ -9,6 +9,8 @@ from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from gradiend.backbones.products import speed_up
+
 Loss = Callable[[Tensor], Tensor]  # ids [texts, tokens], padded with PAD -> scalar
 PAD = 0
 MAX_TOKENS = 64
@@ -55,6 +57,7 @@ def encoded(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Te
 
 def train(model: nn.Module, texts: list[Tensor], loss_of: Loss, recipe: Recipe) -> list[float]:
     """Trains the model in place; the loss of every step. Shows its progress on standard error."""
+    speed_up(model)
     batches = [batch for _ in range(recipe.epochs) for batch in _batches(texts, recipe.batch_size)]
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, len(batches)))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.slots import Batch, Slot, losses
 from gradiend.errors import GradiendError
+from gradiend.gradients.autograd import kept_gradients, kept_of
 from gradiend.gradients.sites import Site, site_for
 from gradiend.space import ParameterSpace
 
@@ -130,8 +131,7 @@ class Capture:
                 row[self.space.slices[name]] = self._kept(gradient, name)
 
     def _kept(self, gradient: Tensor, name: str) -> Tensor:
-        flat, kept = gradient.reshape(-1), self.kept[name]
-        return flat if kept is None else flat[kept]
+        return kept_of(gradient, self.kept[name])
 
     def _sites(self) -> dict[nn.Module, list[Site]]:
         """The rules by module; a parameter shared by several modules (tied embeddings) is in each of them."""
@@ -235,10 +235,8 @@ class Capture:
         """Compare a few examples with plain autograd; what differs goes to the fallback, or fails by name."""
         if self._checked:
             return
-        lengths = (
-            len(slot.ids),
-            len(slot.decoder_ids),
-        )  # a first dimension of tokens must not pass for one of examples
+        # a first dimension of tokens must not pass for one of examples
+        lengths = (len(slot.ids), len(slot.decoder_ids))
         slots = [*[slot] * next(count for count in (1, 2, 3) if count + 1 not in lengths), _shorter(slot)]
         self._separate = self._depends_on_padding(slots)
         wrong = self._differing(slots)
@@ -265,9 +263,14 @@ class Capture:
         wrong: set[str] = set()
         for part, per_example in passes:
             (rows,) = self._backward(part, [None], per_example=per_example)
-            for row, gradients in zip(rows, self._autograd(part, per_example), strict=True):
+            for row, gradients in zip(rows, self._truth(part, per_example), strict=True):
                 wrong |= self._unlike(row, gradients)
         return wrong | self._unfit
+
+    def _truth(self, slots: Sequence[Slot], per_example: bool) -> list[dict[str, Tensor]]:
+        return kept_gradients(
+            self.base, {n: (self.parameters[n], self.kept[n]) for n in self.wanted}, slots, per_example
+        )
 
     def _unlike(self, row: Tensor, gradients: dict[str, Tensor]) -> set[str]:
         scale = sum(float(part.double().square().sum()) for part in gradients.values()) ** 0.5
@@ -280,24 +283,6 @@ class Capture:
             <= self._loose * (CHECK_RELATIVE * float(part.norm()) + CHECK_ABSOLUTE * scale)
         }
 
-    def _autograd(self, slots: Sequence[Slot], per_example: bool) -> list[dict[str, Tensor]]:
-        """The kept entries of each row by plain autograd, one parameter in memory at a time."""
-        parts = [(name, self.space.sizes[name], self.parameters[name]) for name in self.wanted]
-        rows = slots if per_example else slots[:1]
-        found = [{name: p.new_zeros(size, requires_grad=False) for name, size, p in parts} for _ in rows]
-        current = found[0]
-
-        def keep(name: str, gradient: Tensor) -> None:  # copies: new tensors would scatter over the heap
-            current[name].copy_(self._kept(gradient, name))
-
-        with each_gradient({name: self.parameters[name] for name in self.wanted}, keep):
-            batch = self.base.batch(slots)
-            by_example = losses(self.base.logits(batch), batch)
-            for into, loss in zip(found, by_example if per_example else by_example.mean(0, keepdim=True), strict=True):
-                current = into
-                loss.backward(retain_graph=True)
-        return found
-
     @torch.no_grad()
     def _depends_on_padding(self, slots: Sequence[Slot]) -> bool:
         """Whether the last, shorter slot's logits differ when it is alone."""
@@ -305,32 +290,6 @@ class Capture:
         padded = self.base.logits(together)[together.example == len(slots) - 1]
         alone = self.base.logits(self.base.batch(slots[-1:]))
         return not float((padded - alone).norm()) <= self._loose * CHECK_RELATIVE * float(alone.norm())
-
-
-@contextmanager
-def each_gradient(parameters: dict[str, nn.Parameter], receive: Any) -> Iterator[None]:
-    """Within: backward passes give `receive(name, gradient)` each parameter's gradient and free it at once."""
-
-    def hook_for(name: str) -> Any:
-        def hook(parameter: Tensor) -> None:
-            assert parameter.grad is not None
-            receive(name, parameter.grad)
-            parameter.grad = None
-
-        return hook
-
-    for parameter in parameters.values():
-        parameter.requires_grad_(True)
-    handles = [p.register_post_accumulate_grad_hook(hook_for(name)) for name, p in parameters.items()]
-    try:
-        with torch.enable_grad():
-            yield
-    finally:
-        for parameter in parameters.values():
-            parameter.requires_grad_(False)
-            parameter.grad = None
-        for handle in handles:
-            handle.remove()
 
 
 def _one_per_example(module: nn.Module, arguments: tuple[Any, ...], output: Any, examples: int) -> bool:

@@ -10,7 +10,8 @@ from torch import Tensor
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.slots import losses
 from gradiend.errors import GradiendError
-from gradiend.gradients.capture import Pair, each_gradient
+from gradiend.gradients.autograd import each_gradient
+from gradiend.gradients.capture import Pair
 
 
 def even_sample(examples: pd.DataFrame, target_classes: Sequence[str], count: int, seed: int) -> pd.DataFrame:
