@@ -4,6 +4,7 @@ torch's own float32 products come from MKL, which on processors that are not Int
 measured there, oneDNN is 2.0 to 2.4 times faster, forward and backward.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,12 +18,14 @@ AVAILABLE = torch.backends.mkldnn.is_available()
 
 
 def speed_up(model: nn.Module) -> None:
-    """Let the model's linear layers compute by `linear`; subclasses, which may do anything, stay as they are."""
-    for module in model.modules():
-        if AVAILABLE and type(module) is nn.Linear:
-            module.forward = partial(_linear_forward, module)  # type: ignore[method-assign]
-        elif AVAILABLE and type(module) is Conv1D:
-            module.forward = partial(_conv1d_forward, module)  # type: ignore[method-assign]
+    """Let the model's linear layers compute by `linear`.
+
+    Subclasses, which may do anything, stay as they are, and so do layers whose forward something else (accelerate)
+    has replaced.
+    """
+    for module in model.modules() if AVAILABLE else ():
+        if type(module) in FORWARD and "forward" not in vars(module):
+            module.forward = partial(FORWARD[type(module)], module)  # type: ignore[method-assign]
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -67,3 +70,6 @@ def _linear_forward(module: nn.Linear, input: Tensor) -> Tensor:
 
 def _conv1d_forward(module: Any, x: Tensor) -> Tensor:
     return linear(x, module.weight.t(), module.bias)
+
+
+FORWARD: dict[type[nn.Module], Callable[..., Tensor]] = {nn.Linear: _linear_forward, Conv1D: _conv1d_forward}
