@@ -25,7 +25,7 @@ def speed_up(model: nn.Module) -> None:
     """
     for module in model.modules() if AVAILABLE else ():
         if type(module) in FORWARD and "forward" not in vars(module):
-            module.forward = partial(FORWARD[type(module)], module)  # type: ignore[method-assign]
+            module.forward = partial(FORWARD[type(module)], module)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
