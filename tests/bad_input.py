@@ -148,9 +148,7 @@ CASES["The data"] |= {
     "a text with two slots": cell(2, "masked", "[MASK] and [MASK]"),
     "a split of another name": cell(5, "split", "training"),
     "a target class that no row has": config(target_classes=["female", "mal"]),
-    "neutral texts without a column of texts": lambda given: given.neutral.rename(
-        columns={"text": "txt"}, inplace=True
-    ),
+    "neutral texts without a column of texts": without_text,
 }
 
 
