@@ -5,6 +5,7 @@ unknown keys, wrong types and values out of range when it is made.
 """
 
 from collections.abc import Iterator
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
@@ -54,6 +55,9 @@ Groups = Annotated[
     BeforeValidator(read_null),
     Expects("a list of lists of classes or null"),
 ]
+RightWindow = Annotated[
+    Count | Annotated[list[Count], Field(min_length=1)], Expects("an integer >= 1, or a list of them, not empty")
+]
 DType = Annotated[Literal["float32", "float16", "bfloat16"], BeforeValidator(_dtype_name)]
 
 
@@ -89,6 +93,16 @@ class PostPruneConfig:
 
     def __post_init__(self) -> None:
         _one_of_topk_and_threshold(self, default=0.01)
+
+
+@dataclass(frozen=True, config=CONFIG)
+class MlmHeadConfig:
+    """The head of prediction_objective clm_mlm_head: it predicts the slot from the text right of it, too."""
+
+    right_window: RightWindow = field(default_factory=lambda: [4, 8, 16])
+    """Tokens behind the slot that the head sees; of a list, the best on validation."""
+    weight_decay: OptionalNonNegative = None
+    """L2 penalty on the head's weights (of standardised features). None: the best of 1, 0.1, ... on validation."""
 
 
 def _one_of_topk_and_threshold(config: PrePruneConfig | PostPruneConfig, default: float) -> None:
@@ -221,6 +235,8 @@ class TrainingArguments:
     """Whether the decoder has a bias."""
     prediction_objective: Literal["auto", "mlm", "clm", "clm_mlm_head", "seq2seq"] = "auto"
     """How the base model predicts the slot; auto: by its architecture."""
+    mlm_head: Annotated[MlmHeadConfig | None, BeforeValidator(read_null)] = None
+    """The head of prediction_objective clm_mlm_head. None: its defaults."""
 
     # Devices
     device: OptionalDevice = None
@@ -243,7 +259,7 @@ class TrainingArguments:
         return values
 
     def __post_init__(self) -> None:
-        mistakes = [*self._of_supervised_modes(), *self._of_seeds()]
+        mistakes = [*self._of_supervised_modes(), *self._of_seeds(), *self._of_head()]
         if mistakes:
             raise ValueError("; ".join(mistakes))
 
@@ -255,6 +271,13 @@ class TrainingArguments:
             yield "supervised_decoder trains no encoder whose correlation could converge: set convergent_metric: loss"
         if self.supervised_encoder and prune is not None and prune.part != "encoder-weight":
             yield f"post_prune_config.part '{prune.part}' is untrained with supervised_encoder: use 'encoder-weight'"
+
+    def _of_head(self) -> Iterator[str]:
+        if self.mlm_head is not None and self.prediction_objective != "clm_mlm_head":
+            yield (
+                f"mlm_head is for prediction_objective 'clm_mlm_head', not '{self.prediction_objective}': "
+                "set that, or leave it out"
+            )
 
     def _of_seeds(self) -> Iterator[str]:
         least, most = self.min_convergent_seeds, self.max_seeds

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from gradiend.arguments import MlmHeadConfig
 from gradiend.errors import GradiendError
 from gradiend.experiment import DEFAULT_LEARNING_RATES, ExperimentConfig
 from gradiend.settings import STAGES, BaseModel, CacheGradients
@@ -44,6 +45,8 @@ def stage_settings(stage: str, config: ExperimentConfig, *, data_digest: str = "
         "data_digest": data_digest,
         "evaluation_max_size": _evaluation_max_size(config),
     }
+    if stage == "pre_prune":  # the kept space does not depend on the head
+        values["base_model"] = dataclasses.replace(values["base_model"], mlm_head=None)
     own = OWN[stage](config) if stage in OWN else {}
     live = _live(config, values, train_only=stage == "evaluate_decoder")
     return _filled(STAGES[stage], {**values, "live": live, **own})
@@ -67,7 +70,16 @@ def _base_model(config: ExperimentConfig, digest: str) -> BaseModel:
         mask_placeholder=config.data.mask_placeholder,
         too_long=config.data.too_long,
         model_digest=digest,
+        mlm_head=_mlm_head(config),
     )
+
+
+def _mlm_head(config: ExperimentConfig) -> MlmHeadConfig | None:
+    """The head that gradients come through, if any."""
+    arguments = config.training_arguments
+    if arguments.prediction_objective != "clm_mlm_head":
+        return None
+    return arguments.mlm_head or MlmHeadConfig()
 
 
 def _live(config: ExperimentConfig, values: Values, *, train_only: bool) -> CacheGradients | None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from gradiend.arguments import CONFIG, Activation, Importance, Part, Source
+from gradiend.arguments import CONFIG, Activation, Importance, MlmHeadConfig, Part, Source
 from gradiend.errors import GradiendError
 from gradiend.experiment import Columns
 from gradiend.validation import parse
@@ -39,7 +39,10 @@ class PrepareData:
 
 @dataclass(frozen=True, config=CONFIG)
 class BaseModel:
-    """The base model and how texts enter it; part of every stage that loads it."""
+    """The base model and how texts enter it; part of every stage that loads it.
+
+    `mlm_head` is that of the prediction objective clm_mlm_head, else null.
+    """
 
     name: str
     revision: str | None
@@ -49,6 +52,14 @@ class BaseModel:
     mask_placeholder: str
     too_long: str
     model_digest: str
+    mlm_head: MlmHeadConfig | None
+
+
+@dataclass(frozen=True, config=CONFIG)
+class TrainMlmHead:
+    """Causal base model and examples -> the head that gradients come through."""
+
+    base_model: BaseModel
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -184,6 +195,7 @@ class Report:
 
 STAGES: dict[str, type[Any]] = {
     "prepare_data": PrepareData,
+    "train_mlm_head": TrainMlmHead,
     "cache_importance": CacheImportance,
     "pre_prune": PrePrune,
     "cache_gradients": CacheGradients,

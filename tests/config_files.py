@@ -50,6 +50,7 @@ AT_THE_TOP = "experiment_dir, model, data, target_classes, training_arguments, d
 COUNT = "should be an integer >= 1"
 TOPK = "should be an integer count >= 1 or a fraction in (0, 1]"
 RATE = "should be a number > 0 or 'auto'"
+WINDOW = "should be an integer >= 1, or a list of them, not empty"
 MAPPING = "should be a mapping (key: value)"
 TEXT = "should be text, not empty"
 NAMES = "should be a list of names, not empty"
@@ -95,6 +96,8 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     (f"{ARGUMENTS}.params", [], f": [] is wrong: {NAMES}, or null"),
     (f"{ARGUMENTS}.do_eval", 1, ": 1 is wrong: should be true or false"),
     (f"{ARGUMENTS}.class_merge_map", {"a": "x"}, f".a: 'x' is wrong: {NAMES}"),
+    (f"{ARGUMENTS}.mlm_head.right_window", 0, f": 0 is wrong: {WINDOW}"),
+    (f"{ARGUMENTS}.mlm_head.right_window", [], f": [] is wrong: {WINDOW}"),
     (PRE, True, f": true is wrong: {MAPPING} or null"),
     # a bool where a number is meant
     ("shards", True, f": true is wrong: {COUNT}"),
@@ -168,6 +171,10 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         {ARGUMENTS: {"supervised_encoder": True, "post_prune_config": {"part": "decoder-weight"}}},
         f"{ARGUMENTS}: post_prune_config.part 'decoder-weight' is untrained with supervised_encoder: "
         "use 'encoder-weight'",
+    ),
+    (
+        {f"{ARGUMENTS}.mlm_head": {"right_window": 3}},
+        f"{ARGUMENTS}: mlm_head is for prediction_objective 'clm_mlm_head', not 'auto': set that, or leave it out",
     ),
     (
         {f"{ARGUMENTS}.device": "gpu"},

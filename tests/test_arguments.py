@@ -8,7 +8,7 @@ import pytest
 from config_files import config
 from pydantic import ValidationError
 
-from gradiend.arguments import PostPruneConfig, PrePruneConfig, TrainingArguments
+from gradiend.arguments import MlmHeadConfig, PostPruneConfig, PrePruneConfig, TrainingArguments
 
 GUIDE: dict[str, Any] = {
     # Output and paths
@@ -77,6 +77,7 @@ BEYOND_THE_GUIDE: dict[str, Any] = {
     "activation_decoder": "id",
     "bias_decoder": True,
     "prediction_objective": "auto",
+    "mlm_head": None,
 }
 WORDS = {
     "source": {"factual", "alternative", "diff"},
@@ -107,6 +108,7 @@ def test_a_config_file_has_the_same_defaults() -> None:
 def test_the_pruning_configs_have_the_designs_defaults() -> None:
     pre = {"n_samples": 8, "topk": 0.1, "threshold": None, "source": "alternative", "importance": "signed_mean"}
     assert defaults(PrePruneConfig()) == pre
+    assert defaults(MlmHeadConfig()) == {"right_window": [4, 8, 16], "weight_decay": None}
     assert defaults(PostPruneConfig()) == {"topk": 0.01, "threshold": None, "part": "decoder-weight"}
 
 

@@ -14,7 +14,13 @@ from gradiend.validation import settings_below
 
 NONE: set[str] = set()
 DATA = {"prepare_data"}
-BASE = {"cache_importance", "cache_gradients", "evaluate_decoder", "rewrite_model"}  # they load the base model
+BASE = {
+    "train_mlm_head",
+    "cache_importance",
+    "cache_gradients",
+    "evaluate_decoder",
+    "rewrite_model",
+}  # they load the base model
 ENCODER = {"evaluate_encoder", "evaluate_test"}
 ROWS = {"train", *ENCODER, "evaluate_decoder"}  # they read rows, or compute them where none are stored
 CLASSES = {*DATA, "cache_importance", *ROWS, "report"}
@@ -104,6 +110,8 @@ ARGUMENTS: dict[str, tuple[Any, set[str]]] = {
     "activation_decoder": ("tanh", {"train"}),
     "bias_decoder": (False, {"train"}),
     "prediction_objective": ("mlm", BASE),
+    "mlm_head.right_window": (5, BASE),
+    "mlm_head.weight_decay": (0.1, BASE),
     "device": ("cpu", NONE),
     "device_encoder": ("cpu", NONE),
     "device_decoder": ("cpu", NONE),
@@ -114,6 +122,8 @@ TABLE |= {f"training_arguments.{name}": row for name, row in ARGUMENTS.items()}
 BEFORE: dict[str, dict[str, Any]] = {
     "training_arguments.pre_prune_config.threshold": {"pre_prune_config": {"threshold": 0.1}},
     "training_arguments.post_prune_config.threshold": {"post_prune_config": {"threshold": 0.1}},
+    "training_arguments.mlm_head.right_window": {"prediction_objective": "clm_mlm_head"},
+    "training_arguments.mlm_head.weight_decay": {"prediction_objective": "clm_mlm_head"},
     "training_arguments.supervised_encoder": {"post_prune_config": None},
     "training_arguments.supervised_decoder": {"convergent_metric": "loss"},
 }
@@ -189,6 +199,12 @@ def test_without_pre_pruning_the_space_depends_on_model_and_params() -> None:
         assert "pre_prune" in stale(resolved(before), resolved(changed(before, {setting: value})))
     with pytest.raises(GradiendError, match="pre_prune_config: is missing"):
         stage_settings("cache_importance", config())
+
+
+def test_the_kept_space_of_all_parameters_does_not_depend_on_the_head() -> None:
+    before = given(pre_prune_config=None, prediction_objective="clm_mlm_head")
+    after = resolved(changed(before, {"training_arguments.mlm_head.right_window": 5}))
+    assert stale(resolved(before), after) == BASE - {"cache_importance"}
 
 
 def test_pruning_can_be_switched_off_for_itself() -> None:

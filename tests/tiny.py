@@ -165,6 +165,7 @@ def base_model_settings(folder: Path | str = "unused", **changes: Any) -> BaseMo
     """The settings that load a model folder as it is."""
     defaults = {"name": str(folder), "revision": None, "trust_remote_code": False, "torch_dtype": "float32"}
     defaults |= {"prediction_objective": "auto", "mask_placeholder": "[MASK]", "too_long": "error", "model_digest": "m"}
+    defaults |= {"mlm_head": None}
     return BaseModel(**(defaults | changes))
 
 

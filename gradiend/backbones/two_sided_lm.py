@@ -6,7 +6,8 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from gradiend.backbones.language_model import LanguageModel, named
+from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slot_model import named
 from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slot_model import SlotModel
 from gradiend.backbones.slots import Batch, Slot, losses
 from gradiend.errors import GradiendError
 from gradiend.gradients.autograd import kept_gradients, kept_of
@@ -58,7 +58,7 @@ class Capture:
     at a time.
     """
 
-    def __init__(self, base: LanguageModel, space: ParameterSpace) -> None:
+    def __init__(self, base: SlotModel, space: ParameterSpace) -> None:
         self.base, self.space = base, space
         self.parameters = base.parameters()
         self.kept = {name: None if k is None else k.to(self.parameters[name].device) for name, k in space.kept.items()}

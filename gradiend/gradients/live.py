@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slot_model import SlotModel
 from gradiend.backbones.slots import length_sorted_chunks
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.space import ParameterSpace
 
 
-def encode_pairs(base: LanguageModel, examples: pd.DataFrame) -> list[Pair | None]:
+def encode_pairs(base: SlotModel, examples: pd.DataFrame) -> list[Pair | None]:
     """Each example as a pair of slots; None where the base model cannot use its text and it is to be dropped."""
     texts, ids = examples["masked"].tolist(), examples["id"].tolist()
     factual = base.encode(texts, examples["factual"].tolist(), ids)

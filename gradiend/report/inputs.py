@@ -20,7 +20,8 @@ FIRST_STAGES = ("build_demo_data", "build_demo_model", "check_demo_model")
 class Inputs:
     """The contents of the files of a finished run; trainings and evaluations are sorted by seed.
 
-    `benchmarks` has `job, seconds, memory` (MiB), missing values where nothing was measured.
+    `benchmarks` has `job, seconds, memory` (MiB), missing values where nothing was measured; `mlm_head` is the quality
+    of the head that gradients came through, where they did not come through the model's own.
     """
 
     target_classes: Sequence[str]
@@ -36,6 +37,7 @@ class Inputs:
     space: ParameterSpace
     model_config: Json
     benchmarks: pd.DataFrame
+    mlm_head: Json | None = None
 
     @cached_property
     def selected(self) -> int:

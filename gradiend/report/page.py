@@ -89,8 +89,10 @@ def _facts(inputs: Inputs) -> list[tuple[str, str]]:
 
 
 def _groups(inputs: Inputs) -> list[Group]:
+    head = [Group("mlm_head", "Right-context head", (tables.mlm_head(inputs.mlm_head),))] if inputs.mlm_head else []
     return [
         Group("warnings", "Warnings", (tables.warnings(inputs),)),
+        *head,
         Group("seeds", "Seeds", (tables.seeds(inputs),)),
         Group("encoder", "Encoder", (tables.scores(inputs), tables.encoded_values(inputs))),
         Group("decoder", "Decoder", (tables.choices(inputs), tables.probabilities(inputs), tables.rewritten(inputs))),

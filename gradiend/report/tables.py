@@ -41,6 +41,26 @@ class Table:
     texts: int = 1
 
 
+def mlm_head(quality: Json) -> Table:
+    """How good the head is that gradients came through, by split and class."""
+    rows = [
+        row
+        for split in SPLITS
+        for row in (
+            [split, "all", *_head_cells(quality[split]), percent(quality[split]["majority"]["share"])],
+            *([split, name, *_head_cells(own), UNKNOWN] for name, own in sorted(quality[split]["by_class"].items())),
+            [split, "factual likelier than alternative", *_head_cells(quality[split]["pairs"]), UNKNOWN],
+        )
+    ]
+    note = (
+        f"Gradients come through a linear head on the mean hidden state of the slot, where {quality['filler']} stands, "
+        f"and of the next {quality['right_window']} tokens. Trained on train, window and weight decay "
+        f"({number(quality['weight_decay'])}) chosen on validation. What the rewritten models are measured by is the "
+        "base model's own predictions."
+    )
+    return Table("Right-context head", ["split", "examples", "n", "right", "majority"], rows, note, texts=2)
+
+
 def seeds(inputs: Inputs) -> Table:
     """One line a tried seed."""
     trainings = {training["seed"]: training for training in inputs.trainings}
@@ -151,6 +171,7 @@ def warnings(inputs: Inputs) -> Table:
     if not inputs.seed_report["convergent_count"]:
         rows.append(["seeds", f"none converged ({inputs.condition})"])
     rows += [["LMS", text] for text in inputs.decoder["neutral"]]
+    rows += [["right-context head", text] for text in (inputs.mlm_head or {"warnings": ()})["warnings"]]
     return Table("All warnings", ["from", "warning"], rows, "" if rows else "There were no warnings.", texts=2)
 
 
@@ -192,6 +213,10 @@ def arguments(inputs: Inputs) -> str:
     """The training arguments as JSON, as they were given to the training."""
     given = inputs.model_config["made_by"].get("arguments") or inputs.training["arguments"]
     return json.dumps(given, indent=1, sort_keys=True, ensure_ascii=False)
+
+
+def _head_cells(block: Json) -> list[str]:
+    return [count(block["n"]), percent(block["accuracy"])]
 
 
 def _verdict(run: Json, inputs: Inputs) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gradiend.backbones.loading import load_base_model
+from gradiend.backbones.loading import load_base_model, with_mlm_head
 from gradiend.devices import AUTO
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.live import LiveRows
@@ -25,6 +25,7 @@ def run(
     examples: Path,
     neutral: Path,
     space: Path,
+    mlm_head: Path | None = None,
     eval_batch_size: int = 32,
     device: str = AUTO,
     out: Path,
@@ -32,10 +33,12 @@ def run(
     """Write the store of every split under `out`; its size is compared with the free disk space first."""
     kept = ParameterSpace.load(space)
     base = load_base_model(settings.base_model, device=device)
-    capture = Capture(base, kept)
+    model = with_mlm_head(base, settings.base_model, mlm_head)
+    capture = Capture(model, kept)
     table = read_table(examples)
-    rows = {split: split_rows(settings, base, capture, table, split, eval_batch_size) for split in SPLITS}
-    rows["neutral"] = neutral_rows(settings, base, capture, read_table(neutral), eval_batch_size)
+    rows = {split: split_rows(settings, model, capture, table, split, eval_batch_size) for split in SPLITS}
+    by_base = capture if model is base else Capture(base, kept)
+    rows["neutral"] = neutral_rows(settings, base, by_base, read_table(neutral), eval_batch_size)
     needed = sum(bytes_needed(len(own.table), 1 if split == "neutral" else 2, kept) for split, own in rows.items())
     require_free_space(out, needed)
     for split, own in rows.items():

@@ -30,6 +30,7 @@ def run(
     train_rows: Path | None = None,
     validation_rows: Path | None = None,
     examples: Path | None = None,
+    mlm_head: Path | None = None,
     space: Path | None = None,
     eval_batch_size: int = 32,
     device: str = AUTO,
@@ -42,7 +43,7 @@ def run(
     """
     gradiend = GradiendModel.from_pretrained(model)
     rows_space = gradiend.space if space is None else ParameterSpace.load(space)
-    source = RowSource(settings.live, rows_space, examples, eval_batch_size, device)
+    source = RowSource(settings.live, rows_space, examples, eval_batch_size, device, mlm_head=mlm_head)
     metrics = _metrics(gradiend, source, settings, train_rows, validation_rows)
     trained = read_json(training)
     write_json(out, metrics | {"seed": seed, "loss": trained["loss"], "training_score": trained["training_score"]})

@@ -27,13 +27,17 @@ def run(
     grid: Path,
     decoder: Path,
     rewritten: Path,
+    mlm_head: Path | None = None,
     space: Path,
     model_config: Path,
     benchmarks: Path | None = None,
     plots: Path,
     out: Path,
 ) -> str:
-    """Write the folder `plots` of SVG files, and `out`, the page. `benchmarks` is the folder of Snakemake's, if any."""
+    """Write the folder `plots` of SVG files, and `out`, the page. `benchmarks` is the folder of Snakemake's, if any.
+
+    `mlm_head` is the quality of the head that gradients came through, if any.
+    """
     inputs = Inputs(
         target_classes=settings.target_classes,
         trainings=_by_seed(trainings),
@@ -48,6 +52,7 @@ def run(
         space=ParameterSpace.load(space),
         model_config=read_json(model_config),
         benchmarks=read_benchmarks(benchmarks),
+        mlm_head=read_json(mlm_head) if mlm_head else None,
     )
     shown = pictures(inputs)
     svgs = {one.name: drawing.svg(one.figure, one.name) for one in shown if one.figure is not None}

@@ -28,6 +28,7 @@ def run(
     train_rows: Path | None = None,
     validation_rows: Path | None = None,
     examples: Path | None = None,
+    mlm_head: Path | None = None,
     eval_batch_size: int = 32,
     device_encoder: str = AUTO,
     device_decoder: str = AUTO,
@@ -46,7 +47,7 @@ def run(
     mps = torch.backends.mps.is_available()
     devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder, mps=mps)
     checkpoints = Checkpoints(out.parent / "checkpoints", only_best=settings.save_only_best)
-    rows = RowSource(settings.live, kept, examples, eval_batch_size, device)
+    rows = RowSource(settings.live, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
     trained = train(
         settings,
         kept,

@@ -94,7 +94,9 @@ def seed_paths(pattern, wildcards, seeds):
 
 
 def demo_examples(run):
-    """The demo's examples; with its causal model those whose person stands before the slot."""
+    """The demo's examples; with its causal model those whose person stands before the slot, with a head behind it."""
+    if RUNS[run].training_arguments.prediction_objective == "clm_mlm_head":
+        return f"{DEMO}/examples-later.csv"
     return f"{DEMO}/examples{DEMO_MODELS.get(RUNS[run].model.name, '')}.csv"
 
 
@@ -192,6 +194,21 @@ def stored(*splits):
         return base_model_of(wildcards)
 
     return files
+
+
+def mlm_head(name):
+    """A file of the head that gradients come through, or nothing where they come through the model's own."""
+
+    def file(wildcards):
+        asked = RUNS[run_of(wildcards)].training_arguments.prediction_objective == "clm_mlm_head"
+        return f"{ROOT}/mlm_head/{name}" if asked else []
+
+    return file
+
+
+def live_mlm_head(wildcards):
+    """The head, where rows are computed as they are needed."""
+    return [] if cached(run_of(wildcards)) else mlm_head("head.safetensors")(wildcards)
 
 
 def importance_of(wildcards):

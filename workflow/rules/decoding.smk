@@ -10,6 +10,7 @@ rule evaluate_decoder:
         neutral=rules.prepare_data.output.neutral,
         data_summary=rules.prepare_data.output.summary,
         space=rules.pre_prune.output,
+        mlm_head=live_mlm_head,
         train_rows=rows("train"),
     output:
         grid=f"{ROOT}/decoder/grid.parquet",
@@ -32,5 +33,5 @@ rule evaluate_decoder:
     shell:
         "python -m gradiend.stages.evaluate_decoder --settings {params.settings:q} --model {params.model:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --data-summary {input.data_summary:q}"
-        " --space {input.space:q} --train-rows {input.train_rows:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --space {input.space:q} --train-rows {input.train_rows:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --grid {output.grid:q} --positions {output.positions:q} --summary {output.summary:q} 2> {log:q}"

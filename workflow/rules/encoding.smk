@@ -10,6 +10,7 @@ checkpoint evaluate_encoder:
         training=rules.train.output.training,
         examples=rules.prepare_data.output.examples,
         space=rules.pre_prune.output,
+        mlm_head=live_mlm_head,
         train_rows=rows("train"),
         validation_rows=rows("validation"),
     output:
@@ -31,7 +32,7 @@ checkpoint evaluate_encoder:
         "python -m gradiend.stages.evaluate_encoder --settings {params.settings:q} --seed {wildcards.seed}"
         " --model {params.model:q} --training {input.training:q} --space {input.space:q}"
         " --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
-        " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
+        " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
 
 
 rule evaluate_test:
@@ -41,6 +42,7 @@ rule evaluate_test:
         examples=rules.prepare_data.output.examples,
         neutral=rules.prepare_data.output.neutral,
         space=rules.pre_prune.output,
+        mlm_head=live_mlm_head,
         train_rows=rows("train"),
         validation_rows=rows("validation"),
         test_rows=rows("test"),
@@ -65,6 +67,6 @@ rule evaluate_test:
         "python -m gradiend.stages.evaluate_test --settings {params.settings:q} --model {params.model:q}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --test-rows {input.test_rows:q} --neutral-rows {input.neutral_rows:q}"
-        " --examples {input.examples:q} --neutral {input.neutral:q}"
+        " --examples {input.examples:q} --neutral {input.neutral:q} --mlm-head {input.mlm_head:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --metrics {output.metrics:q} --encodings {output.encodings:q} 2> {log:q}"

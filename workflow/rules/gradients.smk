@@ -7,6 +7,7 @@ rule cache_gradients:
         examples=rules.prepare_data.output.examples,
         neutral=rules.prepare_data.output.neutral,
         space=rules.pre_prune.output,
+        mlm_head=mlm_head("head.safetensors"),
     output:
         [f"{ROOT}/gradients/{split}/shard-0.safetensors" for split in SPLITS],
         rows=[f"{ROOT}/gradients/{split}/rows.parquet" for split in SPLITS],
@@ -27,4 +28,5 @@ rule cache_gradients:
     shell:
         "python -m gradiend.stages.cache_gradients --settings {params.settings:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --space {input.space:q}"
+        " --mlm-head {input.mlm_head:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {params.out:q} 2> {log:q}"

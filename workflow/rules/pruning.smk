@@ -5,6 +5,7 @@ rule cache_importance:
     input:
         base_model_of,
         examples=rules.prepare_data.output.examples,
+        mlm_head=mlm_head("head.safetensors"),
     output:
         f"{ROOT}/pruning/importance.safetensors",
     log:
@@ -22,7 +23,7 @@ rule cache_importance:
         code=code_digest("cache_importance"),
     shell:
         "python -m gradiend.stages.cache_importance --settings {params.settings:q}"
-        " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
+        " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
 
 
 # Without pre_prune_config there is no importance: the space is all selected parameters of the base model.

@@ -12,6 +12,7 @@ rule report:
         grid=rules.evaluate_decoder.output.grid,
         decoder=rules.evaluate_decoder.output.summary,
         rewritten=rules.rewrite_model.output,
+        mlm_head=mlm_head("quality.json"),
         space=f"{MODEL}/space.safetensors",
         model_config=f"{MODEL}/config.json",
         more=open_evaluation,
@@ -33,6 +34,6 @@ rule report:
         " --trainings {input.trainings:q} --evaluations {input.evaluations:q}"
         " --seed-report {input.seed_report:q} --data-summary {input.data_summary:q}"
         " --metrics {input.metrics:q} --encodings {input.encodings:q} --grid {input.grid:q}"
-        " --decoder {input.decoder:q} --rewritten {input.rewritten:q} --space {input.space:q}"
+        " --decoder {input.decoder:q} --rewritten {input.rewritten:q} --mlm-head {input.mlm_head:q} --space {input.space:q}"
         " --model-config {input.model_config:q} --benchmarks {params.benchmarks:q}"
         " --plots {output.plots:q} --out {output.page:q} 2> {log:q}"

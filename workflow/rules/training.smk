@@ -6,6 +6,7 @@ rule train:
         stored("train", "validation"),
         examples=rules.prepare_data.output.examples,
         space=rules.pre_prune.output,
+        mlm_head=live_mlm_head,
         train_rows=rows("train"),
         validation_rows=rows("validation"),
     output:
@@ -30,6 +31,6 @@ rule train:
     shell:
         "python -m gradiend.stages.train --settings {params.settings:q} --seed {wildcards.seed}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
-        " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
         " --keep-seed-runs {resources.keep_seed_runs} --out {params.out:q} --training {output.training:q} 2> {log:q}"

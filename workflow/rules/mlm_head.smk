@@ -1,0 +1,28 @@
+# Causal base model and examples -> the head that gradients come through, and its quality. Folder: mlm_head/.
+# Only for prediction_objective clm_mlm_head.
+
+
+rule train_mlm_head:
+    input:
+        base_model_of,
+        examples=rules.prepare_data.output.examples,
+    output:
+        head=f"{ROOT}/mlm_head/head.safetensors",
+        quality=f"{ROOT}/mlm_head/quality.json",
+    log:
+        f"{ROOT}/logs/train_mlm_head.log",
+    benchmark:
+        f"{ROOT}/benchmarks/train_mlm_head.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    threads: 4
+    resources:
+        eval_batch_size=eval_batch_size,
+        device=device("base_model"),
+    params:
+        settings=settings("train_mlm_head"),
+        code=code_digest("train_mlm_head"),
+    shell:
+        "python -m gradiend.stages.train_mlm_head --settings {params.settings:q} --examples {input.examples:q}"
+        " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --head {output.head:q} --quality-file {output.quality:q} 2> {log:q}"
