@@ -32,6 +32,7 @@ from gradiend.values import (
 
 Source = Literal["factual", "alternative", "diff"]
 Activation = Literal["tanh", "smht", "id", "relu", "leakyrelu", "elu", "gelu", "silu", "sigmoid"]
+Objective = Literal["auto", "mlm", "clm", "clm_mlm_head", "seq2seq", "sequence_classification"]
 Importance = Literal["mean", "mean_abs", "signed_mean"]
 Part = Literal["encoder-weight", "decoder-weight", "decoder-bias", "decoder-sum"]
 
@@ -233,8 +234,8 @@ class TrainingArguments:
     """Activation after the decoder."""
     bias_decoder: Bool = True
     """Whether the decoder has a bias."""
-    prediction_objective: Literal["auto", "mlm", "clm", "clm_mlm_head", "seq2seq"] = "auto"
-    """How the base model predicts the slot; auto: by its architecture."""
+    prediction_objective: Objective = "auto"
+    """How the base model predicts the slot, or the label of a text; auto: by its architecture."""
     mlm_head: Annotated[MlmHeadConfig | None, BeforeValidator(read_null)] = None
     """The head of prediction_objective clm_mlm_head. None: its defaults."""
 

@@ -94,19 +94,19 @@ class Columns:
     """The names of the columns in the data files."""
 
     masked: Text = "masked"
-    """Text with the placeholder at the slot."""
+    """Text with the placeholder at the slot; not for classifiers, whose texts stand in `text`."""
     split: Text = "split"
     """train, validation or test; may be missing."""
     label: Text = "label"
-    """The factual token(s)."""
+    """The factual token(s), or the label of a text."""
     label_class: Text = "label_class"
-    """The factual class."""
+    """The factual class; of a text with a label by default the label."""
     alternative: Text = "alternative"
     """The alternative token(s); may be missing."""
     alternative_class: Text = "alternative_class"
     """The alternative class; may be missing."""
     text: Text = "text"
-    """Whole neutral text."""
+    """Whole text: neutral ones, and a classifier's."""
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -180,6 +180,11 @@ class ExperimentConfig:
                     f"decoder.feature_factors: '{name}' is not one of target_classes {self.target_classes}"
                 )
         arguments = self.training_arguments
+        if arguments.prediction_objective == "sequence_classification" and self.data.neutral is None:
+            raise ValueError(
+                "data.neutral: is missing: prediction_objective 'sequence_classification' needs texts whose labels "
+                "are to stay as they are"
+            )
         if self.model.device_map and (one := arguments.device_base_model or arguments.device):
             raise ValueError(
                 f"model.device_map '{self.model.device_map}' spreads the base model, and device_base_model (or device) "

@@ -91,7 +91,8 @@ def _live(config: ExperimentConfig, values: Values, *, train_only: bool) -> Cach
 
 
 def _prepare_data(config: ExperimentConfig) -> Values:
-    return {**_shallow(config.data), "data_source": config.data.source}
+    whole = {"auto": None, "sequence_classification": True}.get(config.training_arguments.prediction_objective, False)
+    return {**_shallow(config.data), "data_source": config.data.source, "whole_texts": whole}
 
 
 def _cache_importance(config: ExperimentConfig) -> Values:

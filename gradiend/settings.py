@@ -20,7 +20,10 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, config=CONFIG)
 class PrepareData:
-    """Data files -> examples, transitions, splits, caps, batches, neutral texts."""
+    """Data files -> examples, transitions, splits, caps, batches, neutral texts.
+
+    `whole_texts`: whether examples are texts without a slot; null: where the table has texts and no masked ones.
+    """
 
     data_source: str | dict[str, str]
     neutral: str | None
@@ -35,6 +38,7 @@ class PrepareData:
     train_batch_size: int
     seed: int
     data_digest: str
+    whole_texts: bool | None
 
 
 @dataclass(frozen=True, config=CONFIG)

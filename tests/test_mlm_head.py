@@ -19,11 +19,13 @@ from gradiend.backbones.mlm_head import MlmHead, MlmHeadLM, filler, hidden_size
 from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
 from gradiend.files import read_json
-from gradiend.gradients.capture import Capture
+from gradiend.gradients.capture import Capture, Pair
 from gradiend.gradients.importance import importance
+from gradiend.gradients.rows import StoredRows
 from gradiend.mlm_head import Features, features, fitted, forms_of, majority_form, quality, train_head
-from gradiend.settings import BaseModel, TrainMlmHead
-from gradiend.stages import train_mlm_head
+from gradiend.settings import BaseModel, CacheGradients, TrainMlmHead
+from gradiend.stages import cache_gradients, train_mlm_head
+from gradiend.stages.live import open_split
 from gradiend.tables import write_table
 
 WINDOW = 3
@@ -306,6 +308,32 @@ def test_the_stage_writes_a_head_that_tells_what_stands_right_of_the_slot(tmp_pa
     assert isinstance(model, MlmHeadLM)
     slots = model.encode(["then [MASK] saw the king at the tree ."], ["he"], [0])
     assert int(model.logits(model.batch([slot for slot in slots if slot])).argmax()) == model.head.forms.index("he")
+
+
+def test_stored_and_live_rows_come_through_the_head_and_neutral_ones_through_the_models_own(tmp_path: Path) -> None:
+    train_stage(tmp_path, copied(), right_window=9)
+    settings = settings_of(tmp_path / "model")
+    base = load_base_model(settings)
+    head, space = tmp_path / "head.safetensors", random_space(base, 0.1)
+    space.save(tmp_path / "space.safetensors")
+    write_table(tmp_path / "neutral.parquet", tiny_neutral())
+    rows = CacheGradients(settings, None, False, 0)
+    files = {"examples": tmp_path / "examples.parquet", "neutral": tmp_path / "neutral.parquet"}
+    cache_gradients.run(
+        settings=rows, **files, space=tmp_path / "space.safetensors", mlm_head=head, out=tmp_path / "rows"
+    )
+    model, examples = MlmHeadLM(causal(), MlmHead.load(head)), copied()
+    pairs = {
+        "test": (model, tiny_pairs(model, examples[examples["split"] == "test"])),
+        "neutral": (base, [Pair(s, s) for s in base.neutral_slots(tiny_neutral().query("split == 'test'"), 0) if s]),
+    }
+    for split, (by, own) in pairs.items():
+        true = Capture(by, space).example_rows(own)
+        live = open_split(rows, space, files["examples"], split, 5, neutral=files["neutral"], mlm_head=head)
+        for found in (StoredRows(tmp_path / "rows" / split, space), live):
+            factual, alternative = zip(*(found.pair(row) for row in range(len(own))), strict=True)
+            assert relative_error(torch.stack(factual), true[0]) < 1e-4
+            assert relative_error(torch.stack(alternative), true[1]) < 1e-4
 
 
 def test_a_head_that_is_no_better_than_the_majority_is_warned_of(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ ARGUMENTS: dict[str, tuple[Any, set[str]]] = {
     "activation_encoder": ("id", {"train"}),
     "activation_decoder": ("tanh", {"train"}),
     "bias_decoder": (False, {"train"}),
-    "prediction_objective": ("mlm", BASE),
+    "prediction_objective": ("mlm", DATA | BASE),
     "mlm_head.right_window": (5, BASE),
     "mlm_head.weight_decay": (0.1, BASE),
     "device": ("cpu", NONE),

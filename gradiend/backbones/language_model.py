@@ -17,9 +17,10 @@ class LanguageModel(SlotModel):
     """Predicts what stands at a slot by its own head, and the tokens of whole texts.
 
     A token is predicted at its position less `shift`; a language-modelling score asks for `scored_share` of a text's
-    tokens at a time.
+    tokens at a time. `unit` names what is scored.
     """
 
+    unit: ClassVar[str] = "tokens"
     shift: ClassVar[int]
     scored_share: ClassVar[float]
 

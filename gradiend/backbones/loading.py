@@ -11,6 +11,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
 )
@@ -21,6 +22,7 @@ from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.backbones.mlm_head import MlmHead, MlmHeadLM
 from gradiend.backbones.seq2seq_lm import seq2seq_lm
+from gradiend.backbones.sequence_classifier import SequenceClassifier
 from gradiend.backbones.slot_model import SlotModel
 from gradiend.devices import AUTO, device_map, placement
 from gradiend.errors import GradiendError
@@ -32,6 +34,7 @@ KINDS: dict[str, tuple[Callable[..., LanguageModel], Any]] = {
     "clm": (CausalLM, AutoModelForCausalLM),
     MlmHeadLM.objective: (CausalLM, AutoModelForCausalLM),
     "seq2seq": (seq2seq_lm, AutoModelForSeq2SeqLM),
+    SequenceClassifier.objective: (SequenceClassifier, AutoModelForSequenceClassification),
 }
 ARCHITECTURES = {
     "ForMaskedLM": "mlm",
@@ -39,6 +42,7 @@ ARCHITECTURES = {
     "T5WithLMHeadModel": "seq2seq",
     "ForCausalLM": "clm",
     "LMHeadModel": "clm",
+    "ForSequenceClassification": SequenceClassifier.objective,
 }
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -110,7 +114,8 @@ def _objective(name: str, architectures: list[str], wanted: str) -> str:
         raise GradiendError(
             f"base model '{name}': {', '.join(architectures) or 'no architecture'} with prediction_objective "
             f"'{wanted}': 'mlm' takes masked language models (...ForMaskedLM), 'clm' and 'clm_mlm_head' causal ones "
-            "(...ForCausalLM), 'seq2seq' encoder-decoders (...ForConditionalGeneration)"
+            "(...ForCausalLM), 'seq2seq' encoder-decoders (...ForConditionalGeneration), 'sequence_classification' "
+            "text classifiers (...ForSequenceClassification)"
         )
     return found[0]
 

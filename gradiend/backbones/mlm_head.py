@@ -1,7 +1,7 @@
 """A causal model that predicts a slot from both sides: a small linear head on the hidden states behind it.
 
-One special token, the same whatever the target is, stands at the slot. The head sees the mean of the hidden states there
-and at the next tokens; what it is trained on is frozen, and it is no part of the base model.
+One special token, the same whatever the target is, stands at the slot. The head sees the mean of the hidden states
+there and at the next tokens; what it is trained on is frozen, and it is no part of the base model.
 """
 
 import json

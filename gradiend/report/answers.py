@@ -92,7 +92,9 @@ def rewriting(inputs: Inputs) -> Answer:
     if inputs.decoder["base"] is None or not found:
         reasons = sorted({_reason(outcome.choice["reason"]) for outcome in found}) or [_reason(None)]
         return Answer(question, UNSURE, "Nothing was rewritten", reasons)
-    sentences = [sentence for outcome in found for sentence in _rewriting_sentences(outcome, inputs.lms_ratio)]
+    sentences = [
+        sentence for outcome in found for sentence in _rewriting_sentences(outcome, inputs.lms_ratio, inputs.lms_unit)
+    ]
     works = [_works(outcome, inputs.lms_ratio) for outcome in found]
     if all(works):
         return Answer(question, YES, "What was wanted, on test too", sentences)
@@ -241,7 +243,7 @@ def _works(outcome: Outcome, ratio: float | None) -> bool:
     return gain is not None and gain > 0 and (ratio is None or share is None or share >= ratio)
 
 
-def _rewriting_sentences(outcome: Outcome, ratio: float | None) -> list[str]:
+def _rewriting_sentences(outcome: Outcome, ratio: float | None, unit: str) -> list[str]:
     if not outcome.made:
         return [f"To {outcome.name}: nothing was chosen. {_reason(outcome.choice['reason'])}"]
     numbers, choice = outcome.choice["test"] or {}, outcome.choice
@@ -252,16 +254,16 @@ def _rewriting_sentences(outcome: Outcome, ratio: float | None) -> list[str]:
         f"To {outcome.name}: {outcome.what}{where} {shift} on test (n = {count(numbers.get('n'))}, all classes), "
         f"at learning rate {rate} and feature factor {factor}, chosen on validation."
     )
-    return [found, _lms_sentence(outcome, ratio)]
+    return [found, _lms_sentence(outcome, ratio, unit)]
 
 
-def _lms_sentence(outcome: Outcome, ratio: float | None) -> str:
+def _lms_sentence(outcome: Outcome, ratio: float | None, unit: str) -> str:
     numbers, share = outcome.choice["test"] or {}, kept_share(outcome.choice["test"])
     lms = arrow(score(base_lms(numbers)), score(numbers.get("lms")))
     paired = (
         f"paired difference {signed(numbers.get('lms_difference'), 2)} ± {number(numbers.get('lms_difference_se'), 2)}"
     )
-    said = f"The LMS goes {lms} ({count(numbers.get('lms_tokens'))} tokens, {paired})"
+    said = f"The LMS goes {lms} ({count(numbers.get('lms_tokens'))} {unit}, {paired})"
     if share is None:
         return f"{said}."
     below = ratio is not None and share < ratio

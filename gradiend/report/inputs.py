@@ -73,6 +73,12 @@ class Inputs:
         return known(self.decoder.get("lms_ratio"))
 
     @cached_property
+    def lms_unit(self) -> str:
+        """What is scored for the LMS."""
+        objective = self.model_config["made_by"].get("prediction_objective")
+        return "texts" if objective == "sequence_classification" else "tokens"
+
+    @cached_property
     def entries(self) -> int:
         """Number of entries of the selected parameters, kept or not."""
         return sum(size for _, size in entry_counts(self.space).values())

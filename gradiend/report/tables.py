@@ -100,7 +100,7 @@ def choices(inputs: Inputs) -> Table:
     """What was chosen for each class and direction, by the GRADIEND and by its baselines."""
     rows = [row for outcome in outcomes(inputs.decoder, inputs.target_classes) for row in _choice_rows(outcome)]
     header = ["wanted", "decoder", "learning rate", "feature factor", "number compared"]
-    header += ["validation", "test", "n (test)", "LMS (test)", "tokens", "difference ± standard error"]
+    header += ["validation", "test", "n (test)", "LMS (test)", inputs.lms_unit, "difference ± standard error"]
     reasons = [
         f"To {o.name}, nothing was chosen: {o.choice['reason']}."
         for o in outcomes(inputs.decoder, inputs.target_classes)

@@ -13,7 +13,7 @@ from gradiend.caps import capped
 from gradiend.devices import AUTO
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.gradients.live import LiveRows, batch_table, encode_pairs, example_table
-from gradiend.settings import BaseModel, CacheGradients
+from gradiend.settings import BaseModel, CacheGradients, canonical, read_settings
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 
@@ -32,7 +32,7 @@ def open_split(
     mlm_head: Path | None = None,
 ) -> LiveRows:
     """Live rows of one split; see `split_rows` and `neutral_rows`. The base model is loaded once per process."""
-    base = _loaded(settings.base_model, device)
+    base = _loaded(canonical(settings.base_model), device)
     if split == "neutral":
         assert neutral is not None
         return neutral_rows(settings, base, Capture(base, space), read_table(neutral), batch_size)
@@ -41,8 +41,8 @@ def open_split(
 
 
 @lru_cache(maxsize=1)
-def _loaded(settings: BaseModel, device: str) -> LanguageModel:
-    return load_base_model(settings, device=device)
+def _loaded(settings: str, device: str) -> LanguageModel:
+    return load_base_model(read_settings(BaseModel, settings), device=device)
 
 
 def split_rows(

@@ -40,4 +40,11 @@ def test_an_example_plans_every_stage_of_every_run_offline(path: Path, tmp_path:
 
 def test_the_examples_are_the_families_and_data_that_they_promise() -> None:
     names = {path.stem for path in EXAMPLES}
-    assert names == {"bert-gender", "german-articles", "gpt2-gender", "qwen-gender", "race-religion"}
+    assert names == {
+        "bert-gender",
+        "german-articles",
+        "gpt2-gender",
+        "qwen-gender",
+        "race-religion",
+        "sentiment-classifier",
+    }
