@@ -5,14 +5,14 @@
 rule train_mlm_head:
     input:
         base_model_of,
-        examples=rules.prepare_data.output.examples,
+        examples=made(rules.prepare_data.output.examples),
     output:
-        head=f"{ROOT}/mlm_head/head.safetensors",
-        quality=f"{ROOT}/mlm_head/quality.json",
+        head=f"{MLM_HEAD}/head.safetensors",
+        quality=f"{MLM_HEAD}/quality.json",
     log:
-        f"{ROOT}/logs/train_mlm_head.log",
+        f"{SHARED}/logs/train_mlm_head{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/train_mlm_head.tsv"
+        f"{SHARED}/benchmarks/train_mlm_head{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     threads: 4
