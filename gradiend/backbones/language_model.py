@@ -1,7 +1,7 @@
 """Language models: slot models that also predict the tokens of whole texts, whatever the way in which they do."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -49,6 +49,14 @@ class LanguageModel(SlotModel):
         """Write the model as it is now, and its tokenizer, as a plain Hugging Face folder."""
         self.pretrained.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+    def _tokenised(
+        self, texts: Sequence[str], skip: Sequence[Sequence[int]] | None
+    ) -> Iterator[tuple[list[int], set[int]]]:
+        """The ids of each text, and those among them that are never asked for: special ones, and its own to skip."""
+        special, rows = set(self.tokenizer.all_special_ids), self._ids(list(texts))
+        for row, own in zip(rows, [()] * len(rows) if skip is None else skip, strict=True):
+            yield row, special | set(own)
 
     def _neutral_slot(self, seed: int, number: int, text: str, masked: object, factual: object) -> Slot | None:
         if isinstance(masked, str) and isinstance(factual, str) and self._knows(factual):

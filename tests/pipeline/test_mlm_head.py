@@ -57,10 +57,8 @@ def test_the_head_of_the_demo_sees_what_the_left_context_does_not_say_and_a_new_
         assert quality[split]["n"] == 200 and quality[split]["better"]
         assert quality[split]["accuracy"] > quality[split]["majority"]["share"] + 0.15
     assert json.loads((out / "encoder" / "metrics.json").read_text())["test"]["correlation"] >= 0.9
-    summary = json.loads((out / "decoder" / "summary.json").read_text())
-    for name, other in (("female", "male"), ("male", "female")):
-        key = f"p_{name}_on_{other}"
-        assert summary[name]["strengthen"]["test"][key] > summary["base"]["test"][key]
+    base = json.loads((out / "decoder" / "summary.json").read_text())["base"]["test"]
+    assert abs(base["p_female_on_male"] - base["p_female_on_female"]) < 0.1  # the model's own, which cannot know
     assert "Right-context head" in (out / "report.html").read_text(encoding="utf-8")
     changed = DEMO | {"training_arguments": DEMO["training_arguments"] | {"mlm_head": {"right_window": 12}}}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(changed))
