@@ -14,24 +14,26 @@ from gradiend.devices import SPREAD
 from gradiend.examples.files import data_files
 from gradiend.files import digest_files, read_json
 from gradiend.folders import GRADIEND_FILES, require_replaceable
+from gradiend.gpus import gpus_wanted
+from gradiend.gradients.shards import made_from, shards_of
 from gradiend.model_files import DEMO_MODELS, model_files
 from gradiend.resolution import stage_settings
+from gradiend.resources import devices_of, needs, size_of
 from gradiend.selection import has_converged, next_seeds, seed_values
 from gradiend.settings import canonical
 
 FIRST = next(iter(RUNS.values()))
 MANY = "" not in RUNS
-if (shards := max(run.shards for run in RUNS.values())) > 1:
-    sys.exit(f"{ORIGIN}: shards: {shards} is wrong: the gradient stage is one job, use 1")
 OUT = FIRST.experiment_dir.rstrip("/")
 ROOT = f"{OUT}/{{run}}" if MANY else OUT
 KEEP_SEEDS = any(run.training_arguments.keep_seed_runs for run in RUNS.values())
+GPUS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
 DIGESTS = Path(".snakemake/gradiend-digests.json")
 
 # A job runs the very code whose digest is in its params, with the python that runs Snakemake or, with --sdm conda,
 # that of its environment.
 # Threads that wait must not spin: jobs share the cores, and spinning costs several times the time.
-ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(workflow.basedir)), "OMP_WAIT_POLICY": "passive"}
+ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(PROJECT)), "OMP_WAIT_POLICY": "passive"}
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     ENVIRONMENT["PATH"] = shlex.quote(str(Path(sys.executable).parent)) + ":$PATH"
 shell.prefix("".join(f"export {name}={value}; " for name, value in ENVIRONMENT.items()))
@@ -55,6 +57,7 @@ SPLITS = ("train", "validation", "test", "neutral")
 wildcard_constraints:
     run="|".join(RUNS) if MANY else "[^/]+",
     seed=r"\d+",
+    shard=r"[1-9]\d*",
     kind="|".join(DEMO_MODELS.values()),
 
 
@@ -174,6 +177,25 @@ def cached(run):
     return RUNS[run].training_arguments.use_cached_gradients
 
 
+def store_made_from(wildcards):
+    """A resource: what decides on the shards of a store that is there already."""
+    run = run_of(wildcards)
+    pruned = RUNS[run].training_arguments.pre_prune_config is not None
+    before = ["prepare_data", *["cache_importance"] * pruned, "pre_prune"]
+    return made_from([settings_of(stage, run) for stage in (*before, "cache_gradients")])
+
+
+def shards_of_run(run):
+    """A store keeps its shards: the setting counts where one is made, or made anew from something else."""
+    folder = Path(f"{ROOT}/gradients".format(run=run))
+    return shards_of(folder, store_made_from({"run": run}), RUNS[run].shards)
+
+
+def shard(wildcards):
+    """A parameter: the rows of a shard depend on how many there are."""
+    return f"{wildcards.get('shard', 0)}/{shards_of_run(run_of(wildcards))}"
+
+
 def rows(split):
     """The stored rows of a split, or nothing where rows are computed as they are needed."""
 
@@ -188,7 +210,8 @@ def stored(*splits):
 
     def files(wildcards):
         if cached(run_of(wildcards)):
-            return [f"{ROOT}/gradients/{split}/shard-0.safetensors" for split in splits]
+            shards = range(shards_of_run(run_of(wildcards)))
+            return [f"{ROOT}/gradients/{split}/shard-{shard}.safetensors" for split in splits for shard in shards]
         return base_model_of(wildcards)
 
     return files
@@ -219,6 +242,41 @@ def device(part):
         return getattr(arguments, f"device_{part}") or arguments.device or "auto"
 
     return of_run
+
+
+@cache
+def size_of_run(run):
+    return size_of(RUNS[run], external_data(run))
+
+
+def needs_of(stage, wildcards, attempt):
+    run = run_of(wildcards)
+    return needs(stage, RUNS[run], size_of_run(run)).at_attempt(attempt)
+
+
+def mem_mb(stage):
+    """What a scheduler is asked for; local jobs are bound by it where --resources mem_mb= gives a limit."""
+
+    def of_job(wildcards, attempt):
+        return needs_of(stage, wildcards, attempt).mem_mb
+
+    return of_job
+
+
+def runtime(stage):
+    def of_job(wildcards, attempt):
+        return needs_of(stage, wildcards, attempt).runtime
+
+    return of_job
+
+
+def gpu(stage):
+    """GPUs are asked for where the user says how many there are: --resources gpu=4, or the profile."""
+
+    def of_job(wildcards):
+        return gpus_wanted(devices_of(stage, RUNS[run_of(wildcards)]), GPUS)
+
+    return of_job
 
 
 def walk_seeds(wildcards):

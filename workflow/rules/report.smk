@@ -3,8 +3,8 @@
 
 rule report:
     input:
-        trainings=per_seed(rules.train.output.training),
-        evaluations=per_seed(rules.evaluate_encoder.output[0]),
+        trainings=per_seed(f"{SEED}/training.json"),
+        evaluations=per_seed(f"{SEED}/evaluation.json"),
         seed_report=rules.select_seed.output.report,
         data_summary=rules.prepare_data.output.summary,
         metrics=rules.evaluate_test.output.metrics,
@@ -23,7 +23,7 @@ rule report:
     benchmark:
         f"{ROOT}/benchmarks/report.tsv"
     conda:
-        "../../envs/gradiend.yaml"
+        "../../envs/plots.yaml"
     params:
         settings=settings("report"),
         code=code_digest("report"),

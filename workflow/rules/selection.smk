@@ -4,8 +4,8 @@
 rule select_seed:
     input:
         per_seed(*gradiend_files(f"{SEED}/model")),
-        evaluations=per_seed(rules.evaluate_encoder.output[0]),
-        trainings=per_seed(rules.train.output.training),
+        evaluations=per_seed(f"{SEED}/evaluation.json"),
+        trainings=per_seed(f"{SEED}/training.json"),
         more=open_evaluation,
     output:
         best=gradiend_files(f"{ROOT}/seeds/best"),
@@ -16,6 +16,9 @@ rule select_seed:
         f"{ROOT}/benchmarks/select_seed.tsv"
     conda:
         "../../envs/gradiend.yaml"
+    resources:
+        mem_mb=mem_mb("select_seed"),
+        runtime=runtime("select_seed"),
     params:
         settings=settings("select_seed"),
         code=code_digest("select_seed"),
