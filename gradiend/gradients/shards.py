@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gradiend.errors import GradiendError
-from gradiend.files import digest_bytes, read_json, write_json
+from gradiend.files import read_json, write_json
 
 RECORD = "shards.json"
 
@@ -42,11 +42,6 @@ def in_shards(table: pd.DataFrame, chunks: Sequence[Sequence[int]], shards: int)
 def record_shards(folder: Path, shards: int, made_from: str) -> None:
     """Remember beside a store how many shards it has, and what it was made from."""
     write_json(folder / RECORD, {"shards": shards, "made_from": made_from})
-
-
-def made_from(settings: Sequence[str]) -> str:
-    """What a store is made from: a digest of the settings of its stage and of those before it."""
-    return digest_bytes(*(text.encode() for text in settings))
 
 
 def shards_of(folder: Path, made_from: str, wanted: int) -> int:

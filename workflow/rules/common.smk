@@ -1,4 +1,4 @@
-# Paths, settings and input functions. The rules hold no logic, and the package knows no paths.
+# Settings and input functions. The rules hold no logic, and the package knows no paths.
 
 import shlex
 import sys
@@ -13,22 +13,15 @@ from gradiend.code import code_digest
 from gradiend.devices import SPREAD
 from gradiend.examples.files import data_files
 from gradiend.files import digest_files, read_json
-from gradiend.folders import GRADIEND_FILES, require_replaceable
-from gradiend.gpus import gpus_wanted
-from gradiend.gradients.shards import made_from, shards_of
+from gradiend.folders import require_replaceable
 from gradiend.model_files import DEMO_MODELS, model_files
 from gradiend.resolution import stage_settings
-from gradiend.resources import devices_of, needs, size_of
 from gradiend.selection import has_converged, next_seeds, seed_values
 from gradiend.settings import canonical
+from gradiend.sharing import BEFORE, stage_digests
 
-FIRST = next(iter(RUNS.values()))
-MANY = "" not in RUNS
-OUT = FIRST.experiment_dir.rstrip("/")
-ROOT = f"{OUT}/{{run}}" if MANY else OUT
 KEEP_SEEDS = any(run.training_arguments.keep_seed_runs for run in RUNS.values())
-GPUS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
-DIGESTS = Path(".snakemake/gradiend-digests.json")
+CONTENT_DIGESTS = Path(".snakemake/gradiend-digests.json")
 
 # A job runs the very code whose digest is in its params, with the python that runs Snakemake or, with --sdm conda,
 # that of its environment.
@@ -37,63 +30,6 @@ ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(PROJECT)), "OMP_WAIT_POLICY": "pass
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     ENVIRONMENT["PATH"] = shlex.quote(str(Path(sys.executable).parent)) + ":$PATH"
 shell.prefix("".join(f"export {name}={value}; " for name, value in ENVIRONMENT.items()))
-
-
-def folder(moved, name):
-    """A folder that the argument guide lets the user move, the same for all runs."""
-    if moved is None:
-        return f"{ROOT}/{name}"
-    return f"{moved.rstrip('/')}/{{run}}" if MANY else moved.rstrip("/")
-
-
-MODEL = folder(FIRST.training_arguments.output_dir, "model")
-SEEDS = folder(FIRST.training_arguments.seed_runs_dir, "seeds")
-SEED = f"{SEEDS}/seed_{{seed}}"
-DEMO = f"{OUT}/demo"
-MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-SPLITS = ("train", "validation", "test", "neutral")
-
-
-wildcard_constraints:
-    run="|".join(RUNS) if MANY else "[^/]+",
-    seed=r"\d+",
-    shard=r"[1-9]\d*",
-    kind="|".join(DEMO_MODELS.values()),
-
-
-def gradiend_files(folder):
-    """What a GRADIEND's folder holds."""
-    return [f"{folder}/{name}" for name in GRADIEND_FILES]
-
-
-def folder_of_input(name):
-    """The folder of a group of input files, for stages that take folders."""
-
-    def folder(wildcards, input):
-        return str(Path(getattr(input, name)[0]).parent)
-
-    return folder
-
-
-def folder_of_output(name, above=0):
-    """The folder of a group of output files, or one `above` it."""
-
-    def folder(wildcards, output):
-        return str(Path(getattr(output, name)[0]).parents[above])
-
-    return folder
-
-
-def run_of(wildcards):
-    return wildcards.get("run", "")
-
-
-def of_all_runs(pattern):
-    return expand(pattern, run=list(RUNS)) if MANY else pattern
-
-
-def seed_paths(pattern, wildcards, seeds):
-    return expand(pattern, seed=seeds, **({"run": run_of(wildcards)} if MANY else {}))
 
 
 def demo_examples(run):
@@ -133,19 +69,37 @@ def external_model(run):
 for run_id in RUNS:
     user_error(external_data, run_id, origin=f"{ORIGIN}: ")
     user_error(external_model, run_id, origin=f"{ORIGIN}: ")
-    for own in (MODEL, f"{ROOT}/seeds/best"):
+    for own in (RUN_MODEL, f"{ROOT}/seeds/best"):
         user_error(require_replaceable, Path(own.format(run=run_id)), origin=f"{ORIGIN}: ")
-    for own in Path(SEEDS.format(run=run_id)).glob("seed_*/model"):
+    for own in Path(RUN_SEEDS.format(run=run_id)).glob("seed_*/model"):
         user_error(require_replaceable, own, origin=f"{ORIGIN}: ")
 
 
 @cache
 def settings_of(stage, run):
     digests = {
-        "data_digest": digest_files(external_data(run), DIGESTS) if stage == "prepare_data" else "",
-        "model_digest": digest_files(external_model(run), DIGESTS),
+        "data_digest": digest_files(external_data(run), CONTENT_DIGESTS) if stage == "prepare_data" else "",
+        "model_digest": digest_files(external_model(run), CONTENT_DIGESTS),
     }
     return canonical(stage_settings(stage, resolved(run), **digests))
+
+
+def stages_of(run):
+    """The stages that a run has and may share."""
+    left_out = {"cache_importance": not pruned(run), "cache_gradients": not cached(run)}
+    return [stage for stage in BEFORE if not left_out.get(stage)]
+
+
+def cached(run):
+    return RUNS[run].training_arguments.use_cached_gradients
+
+
+def pruned(run):
+    return RUNS[run].training_arguments.pre_prune_config is not None
+
+
+DIGESTS = {run: stage_digests({stage: settings_of(stage, run) for stage in stages_of(run)}) for run in RUNS}
+SHARING = {digest: run for run in reversed(DIGESTS) for digest in DIGESTS[run].values()}
 
 
 def settings(stage):
@@ -173,34 +127,11 @@ def base_model_of(wildcards):
     return [ancient(str(file)) for file in external_model(run_of(wildcards))]
 
 
-def cached(run):
-    return RUNS[run].training_arguments.use_cached_gradients
-
-
-def store_made_from(wildcards):
-    """A resource: what decides on the shards of a store that is there already."""
-    run = run_of(wildcards)
-    pruned = RUNS[run].training_arguments.pre_prune_config is not None
-    before = ["prepare_data", *["cache_importance"] * pruned, "pre_prune"]
-    return made_from([settings_of(stage, run) for stage in (*before, "cache_gradients")])
-
-
-def shards_of_run(run):
-    """A store keeps its shards: the setting counts where one is made, or made anew from something else."""
-    folder = Path(f"{ROOT}/gradients".format(run=run))
-    return shards_of(folder, store_made_from({"run": run}), RUNS[run].shards)
-
-
-def shard(wildcards):
-    """A parameter: the rows of a shard depend on how many there are."""
-    return f"{wildcards.get('shard', 0)}/{shards_of_run(run_of(wildcards))}"
-
-
 def rows(split):
     """The stored rows of a split, or nothing where rows are computed as they are needed."""
 
     def files(wildcards):
-        return f"{ROOT}/gradients/{split}/rows.parquet" if cached(run_of(wildcards)) else []
+        return made(f"{GRADIENTS}/{split}/rows.parquet")(wildcards) if cached(run_of(wildcards)) else []
 
     return files
 
@@ -211,15 +142,15 @@ def stored(*splits):
     def files(wildcards):
         if cached(run_of(wildcards)):
             shards = range(shards_of_run(run_of(wildcards)))
-            return [f"{ROOT}/gradients/{split}/shard-{shard}.safetensors" for split in splits for shard in shards]
+            names = [f"{split}/shard-{shard}.safetensors" for split in splits for shard in shards]
+            return made(f"{GRADIENTS}/{name}" for name in names)(wildcards)
         return base_model_of(wildcards)
 
     return files
 
 
 def importance_of(wildcards):
-    pruned = RUNS[run_of(wildcards)].training_arguments.pre_prune_config is not None
-    return f"{ROOT}/pruning/importance.safetensors" if pruned else []
+    return made(f"{IMPORTANCE}/importance.safetensors")(wildcards) if pruned(run_of(wildcards)) else []
 
 
 def whole_model_of(wildcards):
@@ -244,50 +175,17 @@ def device(part):
     return of_run
 
 
-@cache
-def size_of_run(run):
-    return size_of(RUNS[run], external_data(run))
-
-
-def needs_of(stage, wildcards, attempt):
-    run = run_of(wildcards)
-    return needs(stage, RUNS[run], size_of_run(run)).at_attempt(attempt)
-
-
-def mem_mb(stage):
-    """What a scheduler is asked for; local jobs are bound by it where --resources mem_mb= gives a limit."""
-
-    def of_job(wildcards, attempt):
-        return needs_of(stage, wildcards, attempt).mem_mb
-
-    return of_job
-
-
-def runtime(stage):
-    def of_job(wildcards, attempt):
-        return needs_of(stage, wildcards, attempt).runtime
-
-    return of_job
-
-
-def gpu(stage):
-    """GPUs are asked for where the user says how many there are: --resources gpu=4, or the profile."""
-
-    def of_job(wildcards):
-        return gpus_wanted(devices_of(stage, RUNS[run_of(wildcards)]), GPUS)
-
-    return of_job
-
-
 def walk_seeds(wildcards):
     """(seeds certainly needed, open checkpoint or None); a stale or running evaluation is open."""
-    arguments = RUNS[run_of(wildcards)].training_arguments
+    run = run_of(wildcards)
+    arguments = RUNS[run].training_arguments
     seeds = seed_values(arguments.seed, arguments.max_seeds)
+    stage = {"digest": DIGESTS[run]["evaluate_encoder"]} if MANY else {}
     converged = {}
     while wave := next_seeds(converged, seeds, arguments.min_convergent_seeds):
         for seed in wave:
             try:
-                evaluation = checkpoints.evaluate_encoder.get(**dict(wildcards.items()), seed=seed).output[0]
+                evaluation = checkpoints.evaluate_encoder.get(**stage, seed=seed).output[0]
             except IncompleteCheckpointException as open_checkpoint:
                 return [*converged, *wave[wave.index(seed) :]], open_checkpoint
             converged[seed] = has_converged(
@@ -300,7 +198,8 @@ def per_seed(*patterns):
     """A file of every seed that is certainly needed; a wave at once, hence in parallel."""
 
     def files(wildcards):
-        return [file for pattern in patterns for file in seed_paths(pattern, wildcards, walk_seeds(wildcards)[0])]
+        run, seeds = run_of(wildcards), walk_seeds(wildcards)[0]
+        return [at(pattern, run, seed=seed) for pattern in patterns for seed in seeds]
 
     return files
 
