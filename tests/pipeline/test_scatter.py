@@ -3,9 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from experiment import Experiment
 
-STORES = [f"out/gradients/{split}/rows.parquet" for split in ("train", "validation", "test", "neutral")]
+pytestmark = pytest.mark.slow
 
 
 def results(experiment: Experiment) -> dict[str, bytes]:
