@@ -20,7 +20,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow"
 
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m slow -rs
 
 test-all: test test-slow
 

@@ -6,6 +6,7 @@ min_version("9.0")
 include: "workflow/rules/config.smk"
 include: "workflow/rules/paths.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/links.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/examples.smk"

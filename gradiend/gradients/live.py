@@ -91,6 +91,18 @@ class LiveRows:
             factual, alternative = self._capture.example_rows(pairs)
             yield factual.to("cpu", torch.float32), alternative.to("cpu", torch.float32)
 
+    def check(self) -> None:
+        """Let the capture check itself, on the first of the rows `by_length`, whichever of them are read afterwards."""
+        first = next((rows[0] for rows in self.by_length()), None)
+        if first is not None:
+            self._capture.check_once(self._groups[first][0].factual)
+
+    def of_examples(self, count: int, size: int) -> Tensor:
+        """Factual and alternative gradients of the first examples, `[2 examples, input_dim]`, `size` at a time."""
+        pairs = [pair for group in self._groups for pair in group][:count]
+        parts = [self._capture.example_rows(pairs[start : start + size]) for start in range(0, len(pairs), size)]
+        return torch.cat([torch.cat(rows) for rows in zip(*parts, strict=True)]).to("cpu", torch.float32)
+
     def by_length(self) -> list[list[int]]:
         """All rows in chunks of similar length, for whoever reads them in any order."""
         lengths = [max(len(pair.factual.ids) for pair in group) for group in self._groups]

@@ -99,7 +99,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"model": {"name": "model", "revision": "v1"}}, "model.revision: 'v1': 'model' is a local folder"),
     ({"training_arguments__output_dir": "model"}, "model: holds 'config.json', which is not of a GRADIEND"),
     ({"training_arguments__output_dir": "out/data"}, "training_arguments.output_dir: 'out/data' is in 'out/data'"),
-    ({"shards": 2}, "shards: 2 is wrong"),
 ]
 
 

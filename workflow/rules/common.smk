@@ -20,15 +20,13 @@ from gradiend.selection import has_converged, next_seeds, seed_values
 from gradiend.settings import canonical
 from gradiend.sharing import BEFORE, stage_digests
 
-if (shards := max(run.shards for run in RUNS.values())) > 1:
-    sys.exit(f"{ORIGIN}: shards: {shards} is wrong: the gradient stage is one job, use 1")
 KEEP_SEEDS = any(run.training_arguments.keep_seed_runs for run in RUNS.values())
 CONTENT_DIGESTS = Path(".snakemake/gradiend-digests.json")
 
 # A job runs the very code whose digest is in its params, with the python that runs Snakemake or, with --sdm conda,
 # that of its environment.
 # Threads that wait must not spin: jobs share the cores, and spinning costs several times the time.
-ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(workflow.basedir)), "OMP_WAIT_POLICY": "passive"}
+ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(PROJECT)), "OMP_WAIT_POLICY": "passive"}
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     ENVIRONMENT["PATH"] = shlex.quote(str(Path(sys.executable).parent)) + ":$PATH"
 shell.prefix("".join(f"export {name}={value}; " for name, value in ENVIRONMENT.items()))
@@ -110,9 +108,7 @@ def pruned(run):
     return RUNS[run].training_arguments.pre_prune_config is not None
 
 
-DIGESTS = (
-    {run: stage_digests({stage: settings_of(stage, run) for stage in stages_of(run)}) for run in RUNS} if MANY else {}
-)
+DIGESTS = {run: stage_digests({stage: settings_of(stage, run) for stage in stages_of(run)}) for run in RUNS}
 SHARING = {digest: run for run in reversed(DIGESTS) for digest in DIGESTS[run].values()}
 
 
@@ -155,7 +151,9 @@ def stored(*splits):
 
     def files(wildcards):
         if cached(run_of(wildcards)):
-            return made(f"{GRADIENTS}/{split}/shard-0.safetensors" for split in splits)(wildcards)
+            shards = range(shards_of_run(run_of(wildcards)))
+            names = [f"{split}/shard-{shard}.safetensors" for split in splits for shard in shards]
+            return made(f"{GRADIENTS}/{name}" for name in names)(wildcards)
         return base_model_of(wildcards)
 
     return files

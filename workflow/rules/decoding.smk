@@ -24,6 +24,9 @@ rule evaluate_decoder:
         "../../envs/gradiend.yaml"
     threads: 4
     resources:
+        mem_mb=mem_mb("evaluate_decoder"),
+        runtime=runtime("evaluate_decoder"),
+        gpu=gpu("evaluate_decoder"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
     params:
@@ -31,7 +34,7 @@ rule evaluate_decoder:
         code=code_digest("evaluate_decoder"),
         model=folder_of_input("model"),
     shell:
-        "python -m gradiend.stages.evaluate_decoder --settings {params.settings:q} --model {params.model:q}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.evaluate_decoder --settings {params.settings:q} --model {params.model:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --data-summary {input.data_summary:q}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --grid {output.grid:q} --positions {output.positions:q} --summary {output.summary:q} 2> {log:q}"

@@ -22,6 +22,9 @@ checkpoint evaluate_encoder:
     conda:
         "../../envs/gradiend.yaml"
     resources:
+        mem_mb=mem_mb("evaluate_encoder"),
+        runtime=runtime("evaluate_encoder"),
+        gpu=gpu("evaluate_encoder"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
     params:
@@ -29,7 +32,7 @@ checkpoint evaluate_encoder:
         code=code_digest("evaluate_encoder"),
         model=folder_of_input("model"),
     shell:
-        "python -m gradiend.stages.evaluate_encoder --settings {params.settings:q} --seed {wildcards.seed}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.evaluate_encoder --settings {params.settings:q} --seed {wildcards.seed}"
         " --model {params.model:q} --training {input.training:q} --space {input.space:q}"
         " --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
@@ -57,6 +60,9 @@ rule evaluate_test:
     conda:
         "../../envs/gradiend.yaml"
     resources:
+        mem_mb=mem_mb("evaluate_test"),
+        runtime=runtime("evaluate_test"),
+        gpu=gpu("evaluate_test"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
     params:
@@ -64,7 +70,7 @@ rule evaluate_test:
         code=code_digest("evaluate_test"),
         model=folder_of_input("model"),
     shell:
-        "python -m gradiend.stages.evaluate_test --settings {params.settings:q} --model {params.model:q}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.evaluate_test --settings {params.settings:q} --model {params.model:q}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --test-rows {input.test_rows:q} --neutral-rows {input.neutral_rows:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --mlm-head {input.mlm_head:q}"

@@ -1,6 +1,7 @@
 # Base model, examples and kept space -> stored rows of all splits. Folder: gradients/.
 
 
+# The first shard, and the tables of all rows.
 rule cache_gradients:
     input:
         base_model_of,
@@ -19,14 +20,30 @@ rule cache_gradients:
         "../../envs/gradiend.yaml"
     threads: 4
     resources:
+        mem_mb=mem_mb("cache_gradients"),
+        runtime=runtime("cache_gradients"),
+        gpu=gpu("cache_gradients"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
+        made_from=store_made_from,
     params:
         settings=settings("cache_gradients"),
         code=code_digest("cache_gradients"),
+        shard=shard,
         out=folder_of_output("rows", 1),
     shell:
-        "python -m gradiend.stages.cache_gradients --settings {params.settings:q}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.cache_gradients --settings {params.settings:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --space {input.space:q}"
         " --mlm-head {input.mlm_head:q}"
-        " --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {params.out:q} 2> {log:q}"
+        " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --shard {params.shard} --made-from {resources.made_from} --out {params.out:q} 2> {log:q}"
+
+
+# The other shards, where `shards` is more than 1.
+use rule cache_gradients as cache_shard with:
+    output:
+        rows=[f"{GRADIENTS}/{split}/shard-{{shard}}.safetensors" for split in SPLITS],
+    log:
+        f"{SHARED}/logs/cache_gradients{OF}-{{shard}}.log",
+    benchmark:
+        f"{SHARED}/benchmarks/cache_gradients{OF}-{{shard}}.tsv"

@@ -15,6 +15,8 @@ def links_of_run(wildcards):
     links |= {RUN_MODEL: MODEL, f"{ROOT}/encoder": ENCODER, f"{ROOT}/decoder": DECODER, f"{ROOT}/rewritten": REWRITTEN}
     for stage in set(stages_of(run)) - set(SEED_STAGES):
         links |= journal_links(stage)
+    for shard in range(1, shards_of_run(run)) if cached(run) else ():
+        links |= journal_links("cache_gradients", f"-{shard}")
     return filled(links, run)
 
 

@@ -17,12 +17,15 @@ rule train_mlm_head:
         "../../envs/gradiend.yaml"
     threads: 4
     resources:
+        mem_mb=mem_mb("train_mlm_head"),
+        runtime=runtime("train_mlm_head"),
+        gpu=gpu("train_mlm_head"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
     params:
         settings=settings("train_mlm_head"),
         code=code_digest("train_mlm_head"),
     shell:
-        "python -m gradiend.stages.train_mlm_head --settings {params.settings:q} --examples {input.examples:q}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.train_mlm_head --settings {params.settings:q} --examples {input.examples:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --head {output.head:q} --quality-file {output.quality:q} 2> {log:q}"

@@ -49,6 +49,7 @@ SPLITS = ("train", "validation", "test", "neutral")
 wildcard_constraints:
     run="|".join(RUNS) if MANY else "[^/]+",
     digest="[0-9a-f]{12}",
+    shard=r"[1-9]\d*",
     seed=r"\d+",
     kind="|".join(DEMO_MODELS.values()),
 
@@ -81,8 +82,17 @@ def run_of(wildcards):
     return SHARING[wildcards.digest] if "digest" in wildcards.keys() else wildcards.get("run", "")
 
 
+def plain(pattern):
+    """The pattern of an output as its rule has it, also where a storage has put its own place before it."""
+    stored = getattr(pattern, "flags", {}).get("storage_object")
+    return (
+        pattern if stored is None else stored.query.removeprefix(f"{workflow.storage_settings.default_storage_prefix}/")
+    )
+
+
 def at(pattern, run, **wildcards):
     """A file of a run's stage: `pattern` with the run, the digest of the stage, and other wildcards filled in."""
+    pattern = plain(pattern)
     stage = re.search(r"(\w+)-\{digest\}", pattern)
     return pattern.format(run=run, digest=stage and DIGESTS[run][stage[1]], **wildcards)
 

@@ -16,13 +16,16 @@ rule cache_importance:
         "../../envs/gradiend.yaml"
     threads: 4
     resources:
+        mem_mb=mem_mb("cache_importance"),
+        runtime=runtime("cache_importance"),
+        gpu=gpu("cache_importance"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
     params:
         settings=settings("cache_importance"),
         code=code_digest("cache_importance"),
     shell:
-        "python -m gradiend.stages.cache_importance --settings {params.settings:q}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.cache_importance --settings {params.settings:q}"
         " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
 
 
@@ -39,6 +42,9 @@ rule pre_prune:
         f"{SHARED}/benchmarks/pre_prune{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
+    resources:
+        mem_mb=mem_mb("pre_prune"),
+        runtime=runtime("pre_prune"),
     params:
         settings=settings("pre_prune"),
         code=code_digest("pre_prune"),
@@ -58,6 +64,9 @@ rule post_prune:
         f"{SHARED}/benchmarks/post_prune{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
+    resources:
+        mem_mb=mem_mb("post_prune"),
+        runtime=runtime("post_prune"),
     params:
         settings=settings("post_prune"),
         code=code_digest("post_prune"),

@@ -25,7 +25,7 @@ rule report:
     benchmark:
         f"{ROOT}/benchmarks/report.tsv"
     conda:
-        "../../envs/gradiend.yaml"
+        "../../envs/plots.yaml"
     params:
         settings=settings("report"),
         code=code_digest("report"),

@@ -14,6 +14,9 @@ rule rewrite_model:
         f"{SHARED}/benchmarks/rewrite_model{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
+    resources:
+        mem_mb=mem_mb("rewrite_model"),
+        runtime=runtime("rewrite_model"),
     params:
         settings=settings("rewrite_model"),
         code=code_digest("rewrite_model"),

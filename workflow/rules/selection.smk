@@ -16,6 +16,9 @@ rule select_seed:
         f"{SHARED}/benchmarks/select_seed{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
+    resources:
+        mem_mb=mem_mb("select_seed"),
+        runtime=runtime("select_seed"),
     params:
         settings=settings("select_seed"),
         code=code_digest("select_seed"),

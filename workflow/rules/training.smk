@@ -19,6 +19,9 @@ rule train:
     conda:
         "../../envs/gradiend.yaml"
     resources:
+        mem_mb=mem_mb("train"),
+        runtime=runtime("train"),
+        gpu=gpu("train"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
         device_encoder=device("encoder"),
@@ -30,7 +33,7 @@ rule train:
         out=folder_of_output("model"),
         partial=f"{OUT}/.partial/train{OF}-{{seed}}.safetensors",
     shell:
-        "python -m gradiend.stages.train --settings {params.settings:q} --seed {wildcards.seed}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.train --settings {params.settings:q} --seed {wildcards.seed}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
