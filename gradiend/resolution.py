@@ -107,6 +107,25 @@ def _train(config: ExperimentConfig) -> Values:
     return {"encoder_eval_train_max_size": arguments.encoder_eval_train_max_size or arguments.encoder_eval_max_size}
 
 
+def _tune_learning_rate(config: ExperimentConfig) -> Values:
+    """How a seed is trained, without what neither its rate nor its weights depend on; the rows are stored ones."""
+    arguments = config.training_arguments
+    checkpoints = {"save_strategy": "no" if arguments.save_strategy == "no" else "best", "delete_models": True}
+    train = dataclasses.replace(
+        stage_settings("train", config),
+        **checkpoints,
+        learning_rate="auto",
+        save_steps=1,
+        save_only_best=True,
+        live=None,
+    )
+    return {
+        "train": train,
+        "factors": sorted(set(config.tuning.factors)),
+        "max_seeds": config.tuning.max_seeds or arguments.max_seeds,
+    }
+
+
 def _evaluate_encoder(config: ExperimentConfig) -> Values:
     arguments = config.training_arguments
     return {"max_size": arguments.seed_selection_eval_max_size or arguments.encoder_eval_max_size}
@@ -135,6 +154,7 @@ OWN: dict[str, Callable[[ExperimentConfig], Values]] = {
     "cache_importance": _cache_importance,
     "pre_prune": _pre_prune,
     "cache_gradients": _cache_gradients,
+    "tune_learning_rate": _tune_learning_rate,
     "train": _train,
     "evaluate_encoder": _evaluate_encoder,
     "post_prune": _post_prune,

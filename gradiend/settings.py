@@ -119,6 +119,19 @@ class Train:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class TuneLearningRate:
+    """Stored rows -> the learning rate, where it is searched for.
+
+    `train` is how a seed is trained with the learning rate "auto", `factors` are the multiples of it to try.
+    """
+
+    train: Train
+    factors: list[float]
+    max_seeds: int
+    convergent_score_threshold: float
+
+
+@dataclass(frozen=True, config=CONFIG)
 class EvaluateEncoder:
     """One GRADIEND and rows -> the encoder's score; `max_size` caps the rows of a split."""
 
@@ -187,6 +200,7 @@ STAGES: dict[str, type[Any]] = {
     "cache_importance": CacheImportance,
     "pre_prune": PrePrune,
     "cache_gradients": CacheGradients,
+    "tune_learning_rate": TuneLearningRate,
     "train": Train,
     "evaluate_encoder": EvaluateEncoder,
     "select_seed": SelectSeed,

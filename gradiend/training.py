@@ -28,6 +28,10 @@ AUTO_MOVEMENT = 0.1  # learning rate x L1 norm of a row bounds how far one Adam 
 SaveCheckpoint = Callable[[int, GradiendModel], None]
 
 
+class Diverged(GradiendError):
+    """A training whose loss or weights are no longer finite: its learning rate is too high."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """One trained GRADIEND, and how it came about.
@@ -60,23 +64,25 @@ def train(
     about: Mapping[str, Any] | None = None,
     save_checkpoint: SaveCheckpoint | None = None,
     devices: tuple[str, str] = ("cpu", "cpu"),
+    tuned: float | None = None,
+    progress: bool = True,
 ) -> Trained:
     """Train one GRADIEND; the result depends on settings, rows and seed alone (and on the number of threads).
 
     `evaluation_rows` are read where `reads_evaluation_rows(settings)`. `about` says more about what made the model
     than settings and space do, `save_checkpoint` gets step and model where save_strategy is "steps", `devices` are
-    those of encoder and decoder. Raises `GradiendError` for rows that lack a target transition, and where the loss is
-    not finite.
+    those of encoder and decoder, `tuned` is the rate for learning_rate "tune", `progress` shows a bar. Raises
+    `GradiendError` for rows that lack a target transition, and `Diverged` where the loss is not finite.
     """
     schedule = Schedule.of(training_rows.table, settings.target_classes)
-    rate = learning_rate(settings, training_rows)
+    rate = tuned if settings.learning_rate == "tune" and tuned else learning_rate(settings, training_rows)
     model = _new_model(settings, space, seed, about or {})
     model.encoder.to(devices[0])
     model.decoder.to(devices[1])
     used = evaluation_rows if reads_evaluation_rows(settings) else None
     sample = None if used is None else Sample.capped(used, settings)
     course = Course(model, sample, by_loss=_by_loss(settings), keep_best=_keeps_best(settings))
-    loop = _Loop(settings, schedule, training_rows, seed, rate, model, course, save_checkpoint)
+    loop = _Loop(settings, schedule, training_rows, seed, rate, model, course, save_checkpoint, progress)
     loop.run()
     chosen = course.choose()
     model.to("cpu")
@@ -91,8 +97,11 @@ def reads_evaluation_rows(settings: Train) -> bool:
 def learning_rate(settings: Train, rows: Rows) -> float:
     """The learning rate as a number; "auto" is 0.1 / mean L1 norm of the source gradients of the rows.
 
-    Rows that are 0 (the diff of an identity row) move nothing and do not count. Raises `GradiendError` if all are.
+    Rows that are 0 (the diff of an identity row) move nothing and do not count. Raises `GradiendError` if all are, and
+    for "tune", which only `gradiend.tuning` can answer.
     """
+    if settings.learning_rate == "tune":
+        raise GradiendError("learning_rate tune: no tuned rate is given: give that of the stage tune_learning_rate")
     if settings.learning_rate != "auto":
         return float(settings.learning_rate)
     norms: list[float] = []
@@ -130,6 +139,7 @@ class _Loop:
     model: GradiendModel
     course: Course
     save_checkpoint: SaveCheckpoint | None
+    progress: bool
 
     @property
     def steps(self) -> int:
@@ -141,7 +151,7 @@ class _Loop:
         step = make_step(self.model, self.settings, self.rate)
         checkpoints = _Checkpoints(self.settings, self.course, self.model, self.save_checkpoint)
         self.course.record(0, 0.0)
-        with _bar(self.steps, self.seed) as bar:
+        with _bar(self.steps, self.seed, shown=self.progress) as bar:
             for number, row in enumerate(islice(self.schedule.rows(self.seed), self.steps), start=1):
                 loss = step(*self.rows.pair(row), signs[row])
                 self._note(number, row, loss)
@@ -159,11 +169,11 @@ class _Loop:
         if number % self.settings.eval_steps == 0 or number == self.steps:
             self.course.record(number, number / self.schedule.steps_per_epoch)
 
-    def _diverged(self, what: str, row: int) -> GradiendError:
+    def _diverged(self, what: str, row: int) -> Diverged:
         line = self.rows.table.iloc[row]
         transition = f"{line['factual_class']} -> {line['alternative_class']}"
         where = f"training, seed {self.seed}: {what}, training row {row} ({transition})"
-        return GradiendError(f"{where}: lower learning_rate (it is {self.rate:g})")
+        return Diverged(f"{where}: lower learning_rate (it is {self.rate:g})")
 
 
 class _Checkpoints:
@@ -274,9 +284,10 @@ def _warnings(settings: Train, course: Course, evaluation: Evaluation | None) ->
     return found
 
 
-def _bar(steps: int, seed: int) -> "tqdm[Any]":
+def _bar(steps: int, seed: int, *, shown: bool) -> "tqdm[Any]":
     interval = 0.1 if sys.stderr.isatty() else 5.0
-    return tqdm(total=steps, desc=f"train seed {seed}", unit="step", mininterval=interval, file=sys.stderr)
+    described = f"train seed {seed}"
+    return tqdm(total=steps, desc=described, unit="step", mininterval=interval, file=sys.stderr, disable=not shown)
 
 
 def _shown(loss: float, correlation: float | None) -> str:

@@ -46,10 +46,10 @@ def config(**arguments: Any) -> ExperimentConfig:
 
 ARGUMENTS = "training_arguments"
 PRE, POST = f"{ARGUMENTS}.pre_prune_config", f"{ARGUMENTS}.post_prune_config"
-AT_THE_TOP = "experiment_dir, model, data, target_classes, training_arguments, decoder, shards"
+AT_THE_TOP = "experiment_dir, model, data, target_classes, training_arguments, decoder, tuning, shards"
 COUNT = "should be an integer >= 1"
 TOPK = "should be an integer count >= 1 or a fraction in (0, 1]"
-RATE = "should be a number > 0 or 'auto'"
+RATE = "should be a number > 0, 'auto' or 'tune'"
 MAPPING = "should be a mapping (key: value)"
 TEXT = "should be text, not empty"
 NAMES = "should be a list of names, not empty"

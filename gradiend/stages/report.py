@@ -9,6 +9,7 @@ from gradiend.files import read_json, replacing, write_text
 from gradiend.report.inputs import Inputs, read_benchmarks
 from gradiend.report.page import render
 from gradiend.report.pictures import pictures
+from gradiend.report.tuning import tuning_curve
 from gradiend.settings import Report
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
@@ -29,11 +30,15 @@ def run(
     rewritten: Path,
     space: Path,
     model_config: Path,
+    tuning: Path | None = None,
     benchmarks: Path | None = None,
     plots: Path,
     out: Path,
 ) -> str:
-    """Write the folder `plots` of SVG files, and `out`, the page. `benchmarks` is the folder of Snakemake's, if any."""
+    """Write the folder `plots` of SVG files, and `out`, the page.
+
+    `tuning` are the trials of a search for the learning rate, `benchmarks` is the folder of Snakemake's, if any.
+    """
     inputs = Inputs(
         target_classes=settings.target_classes,
         trainings=_by_seed(trainings),
@@ -49,7 +54,7 @@ def run(
         model_config=read_json(model_config),
         benchmarks=read_benchmarks(benchmarks),
     )
-    shown = pictures(inputs)
+    shown = [*pictures(inputs), *([tuning_curve(read_table(tuning), inputs.seed_report)] if tuning else [])]
     svgs = {one.name: drawing.svg(one.figure, one.name) for one in shown if one.figure is not None}
     _write_all(plots, svgs)
     write_text(out, render(inputs, shown, svgs))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import torch
 
 from gradiend.devices import AUTO, placement
-from gradiend.files import digest_bytes, remove, write_json
+from gradiend.errors import GradiendError
+from gradiend.files import digest_bytes, read_json, remove, write_json
 from gradiend.model import GradiendModel
 from gradiend.settings import Train, canonical
 from gradiend.space import ParameterSpace
@@ -28,6 +30,7 @@ def run(
     train_rows: Path | None = None,
     validation_rows: Path | None = None,
     examples: Path | None = None,
+    tuned: Path | None = None,
     eval_batch_size: int = 32,
     device_encoder: str = AUTO,
     device_decoder: str = AUTO,
@@ -39,6 +42,7 @@ def run(
     """Write the model folder `out`, and its training.json also as `training`, which outlives the folder.
 
     Rows are stored ones (`rows.parquet` files) or, where not given, computed from `examples` by the base model.
+    `tuned` is the file of the tuned learning rate, for learning_rate "tune".
     Devices not given follow from the number of GPUs. Where `keep_seed_runs` is 0, intermediate checkpoints are
     deleted at the end, as with `delete_models`.
     """
@@ -56,6 +60,7 @@ def run(
         about={"examples_digest": _digest(*([examples] if examples else [train_rows, validation_rows]))},
         save_checkpoint=checkpoints.save,
         devices=(devices.encoder, devices.decoder),
+        tuned=_tuned_rate(tuned) if tuned else None,
     )
     content = training_json(trained, settings, seed)
     trained.model.save_pretrained(out, training=content)
@@ -103,6 +108,14 @@ def training_json(trained: Trained, settings: Train, seed: int) -> dict[str, Any
         "curves": trained.curves,
         "warnings": trained.warnings,
     }
+
+
+def _tuned_rate(path: Path) -> float:
+    content = read_json(path)
+    rate = content.get("learning_rate") if isinstance(content, dict) else None
+    if not isinstance(rate, float) or not 0 < rate < math.inf:
+        raise GradiendError(f"{path}: learning_rate {rate!r} is wrong: should be a number > 0; delete it and run again")
+    return rate
 
 
 def _digest(*paths: Path | None) -> str:

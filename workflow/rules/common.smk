@@ -194,6 +194,16 @@ def stored(*splits):
     return files
 
 
+def tuned(name):
+    """A file of the search for a learning rate, or nothing where the run gives one."""
+
+    def files(wildcards):
+        searched = RUNS[run_of(wildcards)].training_arguments.learning_rate == "tune"
+        return f"{ROOT}/tuning/{name}" if searched else []
+
+    return files
+
+
 def importance_of(wildcards):
     pruned = RUNS[run_of(wildcards)].training_arguments.pre_prune_config is not None
     return f"{ROOT}/pruning/importance.safetensors" if pruned else []

@@ -15,6 +15,7 @@ rule report:
         space=f"{MODEL}/space.safetensors",
         model_config=f"{MODEL}/config.json",
         more=open_evaluation,
+        tuning=tuned("trials.parquet"),
     output:
         plots=directory(f"{ROOT}/plots"),
         page=report(f"{ROOT}/report.html", category="Report"),
@@ -34,5 +35,5 @@ rule report:
         " --seed-report {input.seed_report:q} --data-summary {input.data_summary:q}"
         " --metrics {input.metrics:q} --encodings {input.encodings:q} --grid {input.grid:q}"
         " --decoder {input.decoder:q} --rewritten {input.rewritten:q} --space {input.space:q}"
-        " --model-config {input.model_config:q} --benchmarks {params.benchmarks:q}"
+        " --model-config {input.model_config:q} --tuning {input.tuning:q} --benchmarks {params.benchmarks:q}"
         " --plots {output.plots:q} --out {output.page:q} 2> {log:q}"

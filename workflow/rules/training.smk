@@ -8,6 +8,7 @@ rule train:
         space=rules.pre_prune.output,
         train_rows=rows("train"),
         validation_rows=rows("validation"),
+        tuned=tuned("learning_rate.json"),
     output:
         training=f"{SEED}/training.json",
         model=[file if KEEP_SEEDS else temp(file) for file in gradiend_files(f"{SEED}/model")],
@@ -30,6 +31,7 @@ rule train:
     shell:
         "python -m gradiend.stages.train --settings {params.settings:q} --seed {wildcards.seed}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
-        " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --examples {input.examples:q} --tuned {input.tuned:q}"
+        " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
         " --keep-seed-runs {resources.keep_seed_runs} --out {params.out:q} --training {output.training:q} 2> {log:q}"

@@ -1,0 +1,31 @@
+# Rows -> the learning rate, where a run searches for it. Folder: tuning/.
+
+
+# A checkpoint, because Snakemake then looks anew at what it has planned: a search that ends with the same rate as
+# before, in a file of the same content, makes it plan no training.
+checkpoint tune_learning_rate:
+    input:
+        stored("train", "validation"),
+        space=rules.pre_prune.output,
+        train_rows=rows("train"),
+        validation_rows=rows("validation"),
+    output:
+        trials=f"{ROOT}/tuning/trials.parquet",
+        choice=f"{ROOT}/tuning/learning_rate.json",
+    log:
+        f"{ROOT}/logs/tune_learning_rate.log",
+    benchmark:
+        f"{ROOT}/benchmarks/tune_learning_rate.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    resources:
+        device_encoder=device("encoder"),
+        device_decoder=device("decoder"),
+    params:
+        settings=settings("tune_learning_rate"),
+        code=code_digest("tune_learning_rate"),
+    shell:
+        "python -m gradiend.stages.tune_learning_rate --settings {params.settings:q} --space {input.space:q}"
+        " --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
+        " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
+        " --trials {output.trials:q} --out {output.choice:q} 2> {log:q}"
