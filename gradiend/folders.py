@@ -18,6 +18,7 @@ _OF_THE_PIPELINE = (
     "logs",
     "plots",
     "pruning",
+    "shared",
     "tuning",
 )
 _TAKEN = {

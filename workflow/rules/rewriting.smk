@@ -4,14 +4,14 @@
 rule rewrite_model:
     input:
         base_model_of,
-        model=rules.post_prune.output.model,
-        decoder=rules.evaluate_decoder.output.summary,
+        model=made(rules.post_prune.output.model),
+        decoder=made(rules.evaluate_decoder.output.summary),
     output:
-        f"{ROOT}/rewritten/summary.json",
+        f"{REWRITTEN}/summary.json",
     log:
-        f"{ROOT}/logs/rewrite_model.log",
+        f"{SHARED}/logs/rewrite_model{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/rewrite_model.tsv"
+        f"{SHARED}/benchmarks/rewrite_model{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     params:

@@ -4,18 +4,18 @@
 rule train:
     input:
         stored("train", "validation"),
-        examples=rules.prepare_data.output.examples,
-        space=rules.pre_prune.output,
+        examples=made(rules.prepare_data.output.examples),
+        space=made(rules.pre_prune.output),
         train_rows=rows("train"),
         validation_rows=rows("validation"),
         tuned=tuned("learning_rate.json"),
     output:
-        training=f"{SEED}/training.json",
-        model=[file if KEEP_SEEDS else temp(file) for file in gradiend_files(f"{SEED}/model")],
+        training=f"{TRAINED}/seed_{{seed}}/training.json",
+        model=[file if KEEP_SEEDS else temp(file) for file in gradiend_files(f"{TRAINED}/seed_{{seed}}/model")],
     log:
-        f"{ROOT}/logs/train-{{seed}}.log",
+        f"{SHARED}/logs/train{OF}-{{seed}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/train-{{seed}}.tsv"
+        f"{SHARED}/benchmarks/train{OF}-{{seed}}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     resources:

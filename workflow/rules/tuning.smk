@@ -6,16 +6,16 @@
 checkpoint tune_learning_rate:
     input:
         stored("train", "validation"),
-        space=rules.pre_prune.output,
+        space=made(rules.pre_prune.output),
         train_rows=rows("train"),
         validation_rows=rows("validation"),
     output:
-        trials=f"{ROOT}/tuning/trials.parquet",
-        choice=f"{ROOT}/tuning/learning_rate.json",
+        trials=f"{TUNING}/trials.parquet",
+        choice=f"{TUNING}/learning_rate.json",
     log:
-        f"{ROOT}/logs/tune_learning_rate.log",
+        f"{SHARED}/logs/tune_learning_rate{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/tune_learning_rate.tsv"
+        f"{SHARED}/benchmarks/tune_learning_rate{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     resources:
