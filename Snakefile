@@ -18,6 +18,7 @@ include: "workflow/rules/selection.smk"
 include: "workflow/rules/sharing.smk"
 include: "workflow/rules/decoding.smk"
 include: "workflow/rules/rewriting.smk"
+include: "workflow/rules/comparison.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -29,3 +30,4 @@ rule all:
     default_target: True
     input:
         of_all_runs(f"{ROOT}/report.html"),
+        comparison(),

@@ -67,6 +67,7 @@ def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig
             raise place.error({("runs", run): "is also a run of the matrix: choose another run id"})
         configs[run] = _parsed(_over(top, own), _Place(origin, key, own))
         _check_same_folders(configs, run, _Place(origin, key, own))
+        _check_same_comparison(configs, run, _Place(origin, key, own))
     _check_places(configs[run], list(configs), _Place(origin, key, own))
     return configs
 
@@ -150,6 +151,13 @@ def _check_same_folders(configs: Mapping[str, ExperimentConfig], run: str, place
         if folder != firsts[path]:
             right = f"should be {shown(firsts[path])} for all runs; each has a folder of its own in it"
             raise place.error({path: f"{shown(folder)} is wrong: {right}"})
+
+
+def _check_same_comparison(configs: Mapping[str, ExperimentConfig], run: str, place: _Place) -> None:
+    topk, first = configs[run].comparison.topk, next(iter(configs.values())).comparison.topk
+    if topk != first:
+        text = f"{topk} is wrong: should be {first} for all runs, which are compared with each other"
+        raise place.error({("comparison", "topk"): text})
 
 
 def _check_places(config: ExperimentConfig, runs: Sequence[str], place: _Place) -> None:

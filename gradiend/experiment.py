@@ -156,6 +156,14 @@ class TuningConfig:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class ComparisonConfig:
+    """The comparison of runs and of seeds."""
+
+    topk: Count = 1000
+    """Entries with the largest decoder weights that are compared between runs, and between seeds."""
+
+
+@dataclass(frozen=True, config=CONFIG)
 class ExperimentConfig:
     """One run: everything that a config file says, with the defaults filled in."""
 
@@ -173,6 +181,8 @@ class ExperimentConfig:
     """The decoder evaluation."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """The search for a learning rate."""
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
+    """The comparison of runs; the same for all of them."""
     shards: Count = 1
     """Jobs that share the gradient stage."""
 

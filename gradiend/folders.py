@@ -10,6 +10,7 @@ from gradiend.files import read_json
 GRADIEND_FILES = ("model.safetensors", "space.safetensors", "config.json", "training.json")
 _OF_THE_PIPELINE = (
     "benchmarks",
+    "comparison",
     "data",
     "decoder",
     "demo",

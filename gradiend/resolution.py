@@ -46,7 +46,8 @@ def stage_settings(stage: str, config: ExperimentConfig, *, data_digest: str = "
     }
     own = OWN[stage](config) if stage in OWN else {}
     live = _live(config, values, train_only=stage == "evaluate_decoder")
-    return _filled(STAGES[stage], {**values, "live": live, **own})
+    rows = _filled(CacheGradients, {**values, **_cache_gradients(config)})
+    return _filled(STAGES[stage], {**values, "live": live, "rows": rows, **own})
 
 
 def _filled(kind: type[S], values: Values) -> S:
@@ -135,6 +136,10 @@ def _evaluate_test(config: ExperimentConfig) -> Values:
     return {"max_size": config.training_arguments.encoder_eval_max_size}
 
 
+def _comparison(config: ExperimentConfig) -> Values:
+    return {"topk": config.comparison.topk}
+
+
 def _post_prune(config: ExperimentConfig) -> Values:
     prune = config.training_arguments.post_prune_config
     return _shallow(prune) if prune else {"topk": None, "threshold": None, "part": None}
@@ -160,6 +165,9 @@ OWN: dict[str, Callable[[ExperimentConfig], Values]] = {
     "post_prune": _post_prune,
     "evaluate_test": _evaluate_test,
     "evaluate_decoder": _evaluate_decoder,
+    "measure_stability": _comparison,
+    "cross_encode": _evaluate_test,
+    "compare_runs": _comparison,
 }
 
 

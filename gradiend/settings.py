@@ -189,6 +189,36 @@ class RewriteModel:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class MeasureStability:
+    """The seeds of a run -> how much those that converged have in common; `topk` entries make a top set."""
+
+    convergent_metric: str
+    convergent_score_threshold: float
+    topk: int
+
+
+@dataclass(frozen=True, config=CONFIG)
+class CrossEncode:
+    """A run's test examples -> their encoded values by the encoders of several runs.
+
+    `rows` says what the gradients are computed from; the run's own evaluation reads the same ones.
+    """
+
+    rows: CacheGradients
+    target_classes: list[str]
+    max_size: int | None
+    encoder_eval_balance: bool
+    seed: int
+
+
+@dataclass(frozen=True, config=CONFIG)
+class CompareRuns:
+    """GRADIENDs and encoded values of several runs -> what they have in common; `topk` entries make a top set."""
+
+    topk: int
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Report:
     """Everything above -> plots and one page."""
 
@@ -209,6 +239,9 @@ STAGES: dict[str, type[Any]] = {
     "evaluate_decoder": EvaluateDecoder,
     "rewrite_model": RewriteModel,
     "report": Report,
+    "measure_stability": MeasureStability,
+    "cross_encode": CrossEncode,
+    "compare_runs": CompareRuns,
 }
 
 

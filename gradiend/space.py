@@ -102,6 +102,24 @@ class ParameterSpace:
             else:
                 flat[kept.to(flat.device)] = part
 
+    def union(self, other: "ParameterSpace") -> "ParameterSpace":
+        """The space of the entries that are in this one, in the other, or in both.
+
+        Parameters that only the other names come last. Raises `GradiendError` where a parameter's shapes differ.
+        """
+        for name in self.shapes.keys() & other.shapes.keys():
+            if self.shapes[name] != other.shapes[name]:
+                both = f"{self.shapes[name]} in one space and {other.shapes[name]} in the other"
+                raise GradiendError(f"parameter '{name}' is {both}: they are of different base models")
+        shapes = {**self.shapes, **other.shapes}
+        kept: dict[str, Tensor | None] = {}
+        for name, shape in shapes.items():
+            own = [space.indices(name) for space in (self, other) if name in space.shapes]
+            whole = any(len(indices) == math.prod(shape) for indices in own)
+            kept[name] = None if whole else torch.unique(torch.cat(own))  # sorted
+        about = {name: value for name, value in self.about.items() if other.about.get(name) == value}
+        return ParameterSpace(shapes, kept, about)
+
     def positions_in(self, larger: "ParameterSpace") -> Tensor:
         """Where this space's entries lie in a vector of a larger space, `[input_dim]` int64.
 

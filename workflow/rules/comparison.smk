@@ -1,0 +1,128 @@
+# Several runs -> what they have in common; the seeds of one run -> how stable it is. Folders: comparison/, and
+# seeds/stability.json of a run.
+
+COMPARISON = f"{OUT}/comparison"
+COMPARISON_TABLES = ("overlap", "intersections", "cosine", "layers", "cross_encoding", "cross_encoding_classes")
+
+
+def base_of(run):
+    """The base model of a run, as far as it decides which runs can be compared."""
+    model = resolved(run).model
+    return model.name, model.revision
+
+
+def compared_with(run):
+    """The runs on the same base model, the run itself among them."""
+    return [other for other in RUNS if base_of(other) == base_of(run)]
+
+
+def models_of(runs):
+    """What is left of the GRADIENDs of some runs after post-pruning."""
+
+    def files(wildcards):
+        return [at(file, run) for run in runs(wildcards) for file in gradiend_files(MODEL)]
+
+    return files
+
+
+def model_folders(runs):
+    def folders(wildcards):
+        return [at(MODEL, run) for run in runs(wildcards)]
+
+    return folders
+
+
+def own_group(wildcards):
+    return compared_with(wildcards.run)
+
+
+def all_runs(wildcards):
+    return list(RUNS)
+
+
+def cross_encoded(wildcards):
+    return [f"{COMPARISON}/encodings/{run}.parquet" for run in RUNS if len(compared_with(run)) > 1]
+
+
+def comparison():
+    """What compares runs, where there are several, and seeds, where several may converge and are kept."""
+    found = [f"{COMPARISON}/summary.json"] if len(RUNS) > 1 else []
+    arguments = {run: config.training_arguments for run, config in RUNS.items()}
+    several = [run for run, own in arguments.items() if own.max_seeds > 1 and own.min_convergent_seeds != 1]
+    return found + [f"{ROOT}/seeds/stability.json".format(run=run) for run in several if KEEP_SEEDS]
+
+
+rule cross_encode:
+    input:
+        base_model_of,
+        models_of(own_group),
+        examples=made(rules.prepare_data.output.examples),
+    output:
+        f"{COMPARISON}/encodings/{{run}}.parquet",
+    log:
+        f"{OUT}/logs/cross_encode-{{run}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/cross_encode-{{run}}.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    threads: 4
+    resources:
+        eval_batch_size=eval_batch_size,
+        device=device("base_model"),
+    params:
+        settings=settings("cross_encode"),
+        code=code_digest("cross_encode"),
+        models=model_folders(own_group),
+        runs=own_group,
+    shell:
+        "python -m gradiend.stages.cross_encode --settings {params.settings:q} --examples {input.examples:q}"
+        " --models {params.models:q} --runs {params.runs:q}"
+        " --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
+
+
+rule compare_runs:
+    input:
+        models_of(all_runs),
+        encodings=cross_encoded,
+    output:
+        tables=[f"{COMPARISON}/{name}.parquet" for name in COMPARISON_TABLES],
+        figures=directory(f"{COMPARISON}/plots"),
+        summary=f"{COMPARISON}/summary.json",
+    log:
+        f"{OUT}/logs/compare_runs.log",
+    benchmark:
+        f"{OUT}/benchmarks/compare_runs.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    params:
+        settings=settings("compare_runs"),
+        code=code_digest("compare_runs"),
+        models=model_folders(all_runs),
+        runs=all_runs,
+    shell:
+        "python -m gradiend.stages.compare_runs --settings {params.settings:q} --runs {params.runs:q}"
+        " --models {params.models:q} --encodings {input.encodings:q}"
+        " --figures {output.figures:q} --out {output.summary:q} 2> {log:q}"
+
+
+rule measure_stability:
+    input:
+        per_seed(*gradiend_files(f"{TRAINED}/seed_{{seed}}/model")),
+        configs=per_seed(f"{TRAINED}/seed_{{seed}}/model/config.json"),
+        evaluations=per_seed(rules.evaluate_encoder.output[0]),
+        more=open_evaluation,
+    output:
+        content=f"{ROOT}/seeds/stability.json",
+        figure=f"{ROOT}/seeds/stability.svg",
+    log:
+        f"{ROOT}/logs/measure_stability.log",
+    benchmark:
+        f"{ROOT}/benchmarks/measure_stability.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    params:
+        settings=settings("measure_stability"),
+        code=code_digest("measure_stability"),
+    shell:
+        "python -m gradiend.stages.measure_stability --settings {params.settings:q} --configs {input.configs:q}"
+        " --evaluations {input.evaluations:q} --out {output.content:q} --figure {output.figure:q} 2> {log:q}"
