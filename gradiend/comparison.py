@@ -17,7 +17,7 @@ from gradiend.labels import strengthening_factor
 from gradiend.layers import layers_and_components
 from gradiend.model import GradiendModel
 from gradiend.pruning import kept_positions, weight_importance
-from gradiend.space import ParameterSpace
+from gradiend.space import ParameterSpace, union
 
 Sets = Mapping[str, np.ndarray]
 ALONE = "no other run has its base model"
@@ -35,10 +35,7 @@ class Group:
     @classmethod
     def of(cls, models: Mapping[str, GradiendModel], topk: int) -> "Group":
         """`k` is `topk`, or as many entries as the smallest of the GRADIENDs keeps where those are fewer."""
-        first, *others = (model.space for model in models.values())
-        space = first
-        for other in others:
-            space = space.union(other)
+        space = union(model.space for model in models.values())
         return cls(models, space, min([topk, *(model.space.input_dim for model in models.values())]))
 
     @property
@@ -62,18 +59,11 @@ class Group:
         return result
 
 
-def base_model_of(model: GradiendModel) -> tuple[str, str, str]:
-    """What must be equal for two GRADIENDs to be comparable: name, revision and digest of the base model."""
-    about = model.space.about
-    name, revision, digest = (about.get(key) or "" for key in ("base_model", "revision", "base_model_digest"))
-    return str(name), str(revision), str(digest)
-
-
 def grouped(models: Mapping[str, GradiendModel]) -> list[dict[str, GradiendModel]]:
     """The GRADIENDs by base model, in their order; groups of one, too."""
     groups: dict[tuple[str, str, str], dict[str, GradiendModel]] = {}
     for name, model in models.items():
-        groups.setdefault(base_model_of(model), {})[name] = model
+        groups.setdefault(model.space.base_model, {})[name] = model
     return list(groups.values())
 
 

@@ -8,9 +8,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.gradients.rows import Rows
+from gradiend.encoders import Encoder
+from gradiend.gradients.rows import Rows, source_of
 from gradiend.labels import labels, spoken_class
-from gradiend.model import ACTIVATIONS, GradiendModel
+from gradiend.model import ACTIVATIONS
 from gradiend.scores import correlation, statistics_by_class
 
 NO_ENCODER = "supervised_decoder: the encoder is not trained"
@@ -18,7 +19,7 @@ COLUMNS = ("encoder", "example_id", "factual_class", "alternative_class", "spoke
 
 
 def encode_rows_of(
-    encoders: Mapping[str, GradiendModel], rows: Rows, order: Sequence[int], target_classes: Sequence[str]
+    encoders: Mapping[str, Encoder], rows: Rows, order: Sequence[int], target_classes: Sequence[str]
 ) -> pd.DataFrame:
     """The encoded values of some rows by every encoder, with the `COLUMNS`; every gradient is computed once.
 
@@ -26,11 +27,11 @@ def encode_rows_of(
     gets its own source gradient of a row, and `label` is that of the class which this gradient speaks for, by the
     `target_classes` of the rows' run. Encoded values are aligned: the encoder's first target class is positive.
     """
-    where = {name: model.space.positions_in(rows.space) for name, model in encoders.items()}
+    where = {name: encoder.space.positions_in(rows.space) for name, encoder in encoders.items()}
     sums: dict[str, list[Tensor]] = {name: [] for name in encoders}
     for factual, alternative in rows.blocks(order):
-        for name, model in encoders.items():
-            sums[name].append(_source_products(model, where[name], factual, alternative))
+        for name, encoder in encoders.items():
+            sums[name].append(_source_products(encoder, where[name], factual, alternative))
     parts = [_table(name, encoders[name], sums[name], rows, order, target_classes) for name in encoders]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
 
@@ -65,37 +66,32 @@ def cross_classes(encodings: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["encoder", "run", "class", "n", "mean", "std", "q25", "q50", "q75"])
 
 
-def _source_products(model: GradiendModel, where: Tensor, factual: Tensor, alternative: Tensor) -> Tensor:
+def _source_products(encoder: Encoder, where: Tensor, factual: Tensor, alternative: Tensor) -> Tensor:
     """`[block]`: the source gradients of the rows times the encoder's weights; that of a diff without forming it."""
-    weight = model.encoder.weight.detach()[model.config.latent]
-    products = {
-        "factual": lambda: factual[:, where] @ weight,
-        "alternative": lambda: alternative[:, where] @ weight,
-        "diff": lambda: factual[:, where] @ weight - alternative[:, where] @ weight,
-    }
-    return products[model.config.source]()
+    if encoder.source == "diff":
+        return factual[:, where] @ encoder.weight - alternative[:, where] @ encoder.weight
+    return source_of(factual, alternative, encoder.source)[:, where] @ encoder.weight
 
 
 def _table(
     name: str,
-    model: GradiendModel,
+    encoder: Encoder,
     sums: Sequence[Tensor],
     rows: Rows,
     order: Sequence[int],
     target_classes: Sequence[str],
 ) -> pd.DataFrame:
-    config, table = model.config, rows.table.iloc[list(order)]
-    inside = torch.cat([*sums, torch.empty(0)]).double() + float(model.encoder.bias.detach()[config.latent])
-    encoded = config.sign * ACTIVATIONS[config.activation_encoder](inside).numpy()
+    table = rows.table.iloc[list(order)]
+    inside = torch.cat([*sums, torch.empty(0)]).double() + encoder.bias
     found = pd.DataFrame(
         {
             "encoder": name,
             "example_id": np.array([ids[0] for ids in table["example_ids"]], dtype=np.int64),
             "factual_class": table["factual_class"].to_numpy(dtype=str),
             "alternative_class": table["alternative_class"].to_numpy(dtype=str),
-            "spoken_class": spoken_class(table, config.source).to_numpy(dtype=str),
-            "label": labels(table, config.source, target_classes),
-            "encoded": encoded,
+            "spoken_class": spoken_class(table, encoder.source).to_numpy(dtype=str),
+            "label": labels(table, encoder.source, target_classes),
+            "encoded": encoder.sign * ACTIVATIONS[encoder.activation](inside).numpy(),
         }
     )
     return found.sort_values("example_id", ignore_index=True)

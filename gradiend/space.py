@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,12 @@ class ParameterSpace:
     def input_dim(self) -> int:
         """Number of kept entries."""
         return sum(self.sizes.values())
+
+    @property
+    def base_model(self) -> tuple[str, str, str]:
+        """Name, revision and content digest of the base model, as far as known: equal for comparable spaces."""
+        name, revision, digest = (self.about.get(key) or "" for key in ("base_model", "revision", "base_model_digest"))
+        return str(name), str(revision), str(digest)
 
     @cached_property
     def slices(self) -> dict[str, slice]:
@@ -174,6 +180,11 @@ class ParameterSpace:
     def _pick(self, tensor: Tensor, name: str) -> Tensor:
         flat, kept = tensor.reshape(-1), self.kept[name]
         return flat if kept is None else flat[kept.to(flat.device)]
+
+
+def union(spaces: Iterable[ParameterSpace]) -> ParameterSpace:
+    """The space of the entries that are in any of the spaces; there must be one."""
+    return reduce(ParameterSpace.union, spaces)
 
 
 def select_parameters(names: Sequence[str], patterns: Sequence[str] | None) -> list[str]:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from gradiend.comparison import (
     Group,
-    base_model_of,
     cosines,
     direction,
     grouped,
@@ -163,7 +162,7 @@ def test_layer_shares_are_sums_of_squares_and_add_up_to_one() -> None:
 def test_gradiends_are_grouped_by_their_base_model() -> None:
     others = {"x": gradiend(1, base_model="c"), "y": gradiend(2), "z": gradiend(3, base_model="c")}
     assert [list(group) for group in grouped({"w": gradiend(9)} | others)] == [["w", "y"], ["x", "z"]]
-    assert base_model_of(others["x"]) == ("c", "", "d")
+    assert others["x"].space.base_model == ("c", "", "d")
 
 
 def test_parameters_of_unlike_shapes_are_an_error_that_names_them() -> None:

@@ -20,10 +20,12 @@ from tiny import (
 )
 
 from gradiend.cross_encoding import NO_ENCODER, cross_classes, cross_correlations
+from gradiend.encoders import Encoder, load_encoders
 from gradiend.errors import GradiendError
 from gradiend.model import GradiendConfig, GradiendModel
 from gradiend.settings import CacheGradients, CrossEncode
 from gradiend.stages.cross_encode import run
+from gradiend.stages.gather_encoders import run as gather
 
 CLASSES = ("female", "male")
 SHARES = {"small": 0.05, "large": 0.4, "turned": 0.2, "diff": 0.1, "decoder": 0.1}
@@ -57,8 +59,10 @@ def encoded(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
     tiny_examples().to_parquet(folder / "examples.parquet")
     settings = cross_settings(save_tiny_model(folder / "base"))
     files: dict[str, Any] = {"examples": folder / "examples.parquet", "out": folder / "run.parquet"}
-    line = run(settings=settings, models=list(models.values()), runs=list(models), eval_batch_size=2, **files)
-    assert line.startswith("cross_encode: 5 test examples by 4 encoders, in ")
+    gather(runs=list(models), models=list(models.values()), out=folder / "encoders.safetensors")
+    files["encoders"] = folder / "encoders.safetensors"
+    line = run(settings=settings, name="diff", eval_batch_size=2, **files)
+    assert line.startswith("cross_encode: 5 test examples of diff by 4 encoders, in ")
     return pd.read_parquet(files["out"])
 
 
@@ -110,18 +114,43 @@ def test_the_labels_are_those_of_the_run_whose_examples_they_are(models: dict[st
     tiny_examples().to_parquet(tmp_path / "examples.parquet")
     settings = cross_settings(save_tiny_model(tmp_path / "base"), target_classes=["male", "plural"])
     files: dict[str, Any] = {"examples": tmp_path / "examples.parquet", "out": tmp_path / "run.parquet"}
-    run(settings=settings, models=[models["small"]], runs=["small"], **files)
+    gather(runs=["small"], models=[models["small"]], out=tmp_path / "encoders.safetensors")
+    run(settings=settings, name="small", encoders=tmp_path / "encoders.safetensors", **files)
     found = pd.read_parquet(files["out"]).set_index("factual_class")["label"]
     assert set(found["male"]) == {1.0} and set(found["female"]) == {0.0}
 
 
-def test_gradiends_of_several_base_models_are_refused(models: dict[str, Path], tmp_path: Path) -> None:
+def test_encoders_of_another_base_model_are_left_out(models: dict[str, Path], tmp_path: Path) -> None:
     space = random_space(tiny_masked_lm(), 0.1)
     foreign = type(space)(space.shapes, space.kept, {"base_model": "another"})
     GradiendModel(foreign, GradiendConfig(CLASSES)).initialise(0).save_pretrained(tmp_path / "foreign")
-    settings = cross_settings(tmp_path / "base")
+    tiny_examples().to_parquet(tmp_path / "examples.parquet")
+    out = tmp_path / "encoders.safetensors"
+    gather(runs=["small", "foreign"], models=[models["small"], tmp_path / "foreign"], out=out)
     files: dict[str, Any] = {"examples": tmp_path / "examples.parquet", "out": tmp_path / "run.parquet"}
-    with pytest.raises(GradiendError, match="the GRADIENDs are of several base models"):
-        run(settings=settings, models=[models["small"], tmp_path / "foreign"], runs=["small", "foreign"], **files)
+    run(settings=cross_settings(save_tiny_model(tmp_path / "base")), name="small", encoders=out, **files)
+    assert set(pd.read_parquet(files["out"])["encoder"]) == {"small"}
+
+
+def test_encoders_come_back_as_they_were(models: dict[str, Path], tmp_path: Path) -> None:
+    gather(runs=list(models), models=list(models.values()), out=tmp_path / "encoders.safetensors")
+    found = load_encoders(tmp_path / "encoders.safetensors")
+    for name, folder in models.items():
+        wanted = Encoder.of(GradiendModel.from_pretrained(folder))
+        assert torch.equal(found[name].weight, wanted.weight)
+        assert found[name].about == wanted.about
+        assert found[name].space.digest == wanted.space.digest
+        assert found[name].space.about == wanted.space.about
+
+
+def test_wrong_files_and_names_are_named(models: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "encoders.safetensors"
     with pytest.raises(GradiendError, match="1 --models and 2 --runs: give one of each per run"):
-        run(settings=settings, models=[models["small"]], runs=["small", "foreign"], **files)
+        gather(runs=["a", "b"], models=[models["small"]], out=out)
+    gather(runs=["small"], models=[models["small"]], out=out)
+    files: dict[str, Any] = {"examples": tmp_path / "examples.parquet", "out": tmp_path / "run.parquet"}
+    with pytest.raises(GradiendError, match=r"no encoder of the run 'smal' \(did you mean 'small'\?\)"):
+        run(settings=cross_settings(tmp_path), name="smal", encoders=out, **files)
+    out.write_bytes(b"no")
+    with pytest.raises(GradiendError, match=r"encoders\.safetensors: not a file of encoders"):
+        load_encoders(out)

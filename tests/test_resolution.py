@@ -14,11 +14,18 @@ from gradiend.validation import settings_below
 
 NONE: set[str] = set()
 DATA = {"prepare_data"}
-BASE = {"cache_importance", "cache_gradients", "evaluate_decoder", "rewrite_model"}  # they load the base model
+BASE = {
+    "cache_importance",
+    "cache_gradients",
+    "evaluate_decoder",
+    "rewrite_model",
+    "cross_encode",
+}  # they load the base model
 ENCODER = {"evaluate_encoder", "evaluate_test"}
 ROWS = {"train", *ENCODER, "evaluate_decoder"}  # they read rows, or compute them where none are stored
 TRAIN = {"train", "tune_learning_rate"}  # a search for a learning rate trains, too
-CLASSES = {*DATA, "cache_importance", *ROWS, *TRAIN, "report"}
+CLASSES = {*DATA, "cache_importance", *ROWS, *TRAIN, "cross_encode", "report"}
+SHARED_ENTRIES = {"compare_runs", "measure_stability"}
 CAPS = {"encoder_eval_max_size", "encoder_eval_balance"}
 
 # setting: (another valid value, the stages that it makes stale)
@@ -46,6 +53,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "decoder.lms_ratio": (0.9, {"evaluate_decoder"}),
     "decoder.directions": (["weaken"], {"evaluate_decoder"}),
     "decoder.feature_factors": ({"male": 2}, {"evaluate_decoder"}),
+    "comparison.topk": (7, SHARED_ENTRIES),
     "tuning.factors": ([1, 2], {"tune_learning_rate"}),
     "tuning.max_seeds": (1, {"tune_learning_rate"}),
 }
@@ -68,8 +76,8 @@ ARGUMENTS: dict[str, tuple[Any, set[str]]] = {
     "eval_steps": (10, TRAIN),
     "do_eval": (False, TRAIN),
     "encoder_eval_train_max_size": (10, TRAIN),
-    "encoder_eval_max_size": (10, {"cache_gradients", *TRAIN, *ENCODER}),
-    "encoder_eval_balance": (False, {*TRAIN, *ENCODER}),
+    "encoder_eval_max_size": (10, {"cache_gradients", *TRAIN, *ENCODER, "cross_encode"}),
+    "encoder_eval_balance": (False, {*TRAIN, *ENCODER, "cross_encode"}),
     "seed_selection_eval_max_size": (10, {"evaluate_encoder"}),
     "decoder_eval_max_size_training_like": (10, {"evaluate_decoder"}),
     "decoder_eval_max_size_neutral": (10, {"evaluate_decoder"}),
@@ -80,9 +88,9 @@ ARGUMENTS: dict[str, tuple[Any, set[str]]] = {
     "delete_models": (True, {"train"}),
     "max_seeds": (5, {"select_seed", "tune_learning_rate"}),
     "min_convergent_seeds": (2, {"select_seed"}),
-    "convergent_metric": ("loss", {*TRAIN, "select_seed"}),
-    "convergent_score_threshold": (0.6, {"select_seed", "tune_learning_rate"}),
-    "seed": (1, {*DATA, "cache_importance", "cache_gradients", *ROWS, *TRAIN}),
+    "convergent_metric": ("loss", {*TRAIN, "select_seed", "measure_stability"}),
+    "convergent_score_threshold": (0.6, {"select_seed", "measure_stability", "tune_learning_rate"}),
+    "seed": (1, {*DATA, "cache_importance", "cache_gradients", *ROWS, *TRAIN, "cross_encode"}),
     "seed_runs_dir": ("s", NONE),
     "keep_seed_runs": (True, NONE),
     "pre_prune_config.n_samples": (64, {"cache_importance"}),
@@ -168,7 +176,7 @@ def test_without_stored_rows_those_who_read_rows_read_what_rows_are_made_of(sett
 def test_a_change_of_the_balance_remakes_capped_rows() -> None:
     before = given(encoder_eval_max_size=10)
     after = resolved(changed(before, {"training_arguments.encoder_eval_balance": False}))
-    assert stale(resolved(before), after) == {"cache_gradients", *TRAIN, *ENCODER}
+    assert stale(resolved(before), after) == {"cache_gradients", *TRAIN, *ENCODER, "cross_encode"}
 
 
 def test_a_cap_below_the_largest_remakes_no_rows() -> None:
@@ -176,7 +184,7 @@ def test_a_cap_below_the_largest_remakes_no_rows() -> None:
     smaller = resolved(changed(before, {"training_arguments.seed_selection_eval_max_size": 10}))
     larger = resolved(changed(before, {"training_arguments.seed_selection_eval_max_size": 200}))
     assert stale(resolved(before), smaller) == {"evaluate_encoder"}
-    assert stale(resolved(before), larger) == {"evaluate_encoder", "cache_gradients"}
+    assert stale(resolved(before), larger) == {"evaluate_encoder", "cache_gradients", "cross_encode"}
 
 
 def test_a_data_digest_concerns_the_data_and_a_model_digest_whoever_loads_the_base_model() -> None:

@@ -15,7 +15,6 @@ from gradiend.comparison import (
     ALONE,
     NO_DECODER,
     Group,
-    base_model_of,
     cosines,
     grouped,
     intersections,
@@ -95,7 +94,7 @@ def compare(models: Mapping[str, GradiendModel], encoded: Mapping[str, pd.DataFr
     without = {name: NO_ENCODER for name, model in models.items() if model.config.supervised == "decoder"}
     tables |= {"cross_encoding": cross_correlations(own, without), "cross_encoding_classes": cross_classes(own)}
     figures["cross_encoding"] = cross_encoding_map(tables["cross_encoding"], list(models))
-    name, revision, digest = base_model_of(next(iter(models.values())))
+    name, revision, digest = everything.space.base_model
     summary = {
         "base_model": name,
         "revision": revision or None,

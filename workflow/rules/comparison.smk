@@ -1,6 +1,8 @@
 # Several runs -> what they have in common; the seeds of one run -> how stable it is. Folders: comparison/, and
 # seeds/stability.json of a run.
 
+from collections import Counter
+
 COMPARISON = f"{OUT}/comparison"
 COMPARISON_TABLES = ("overlap", "intersections", "cosine", "layers", "cross_encoding", "cross_encoding_classes")
 
@@ -11,29 +13,16 @@ def base_of(run):
     return model.name, model.revision
 
 
-def compared_with(run):
-    """The runs on the same base model, the run itself among them."""
-    return [other for other in RUNS if base_of(other) == base_of(run)]
+BASES = Counter(base_of(run) for run in RUNS)
 
 
-def models_of(runs):
-    """What is left of the GRADIENDs of some runs after post-pruning."""
-
-    def files(wildcards):
-        return [at(file, run) for run in runs(wildcards) for file in gradiend_files(MODEL)]
-
-    return files
+def models(wildcards):
+    """What is left of all runs' GRADIENDs after post-pruning."""
+    return [at(file, run) for run in RUNS for file in gradiend_files(MODEL)]
 
 
-def model_folders(runs):
-    def folders(wildcards):
-        return [at(MODEL, run) for run in runs(wildcards)]
-
-    return folders
-
-
-def own_group(wildcards):
-    return compared_with(wildcards.run)
+def model_folders(wildcards):
+    return [at(MODEL, run) for run in RUNS]
 
 
 def all_runs(wildcards):
@@ -41,7 +30,7 @@ def all_runs(wildcards):
 
 
 def cross_encoded(wildcards):
-    return [f"{COMPARISON}/encodings/{run}.parquet" for run in RUNS if len(compared_with(run)) > 1]
+    return [f"{COMPARISON}/encodings/{run}.parquet" for run in RUNS if BASES[base_of(run)] > 1]
 
 
 def comparison():
@@ -52,10 +41,32 @@ def comparison():
     return found + [f"{ROOT}/seeds/stability.json".format(run=run) for run in several if KEEP_SEEDS]
 
 
+# One file, because every run's examples are encoded with every run's encoder: without it the number of links between
+# jobs would grow with the square of the number of runs.
+rule gather_encoders:
+    input:
+        models,
+    output:
+        f"{COMPARISON}/encoders.safetensors",
+    log:
+        f"{OUT}/logs/gather_encoders.log",
+    benchmark:
+        f"{OUT}/benchmarks/gather_encoders.tsv"
+    conda:
+        "../../envs/gradiend.yaml"
+    params:
+        code=code_digest("gather_encoders"),
+        runs=all_runs,
+        models=model_folders,
+    shell:
+        "python -m gradiend.stages.gather_encoders --runs {params.runs:q} --models {params.models:q}"
+        " --out {output:q} 2> {log:q}"
+
+
 rule cross_encode:
     input:
         base_model_of,
-        models_of(own_group),
+        encoders=rules.gather_encoders.output[0],
         examples=made(rules.prepare_data.output.examples),
     output:
         f"{COMPARISON}/encodings/{{run}}.parquet",
@@ -72,17 +83,15 @@ rule cross_encode:
     params:
         settings=settings("cross_encode"),
         code=code_digest("cross_encode"),
-        models=model_folders(own_group),
-        runs=own_group,
     shell:
-        "python -m gradiend.stages.cross_encode --settings {params.settings:q} --examples {input.examples:q}"
-        " --models {params.models:q} --runs {params.runs:q}"
+        "python -m gradiend.stages.cross_encode --settings {params.settings:q} --name {wildcards.run:q}"
+        " --examples {input.examples:q} --encoders {input.encoders:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
 
 
 rule compare_runs:
     input:
-        models_of(all_runs),
+        models,
         encodings=cross_encoded,
     output:
         tables=[f"{COMPARISON}/{name}.parquet" for name in COMPARISON_TABLES],
@@ -97,7 +106,7 @@ rule compare_runs:
     params:
         settings=settings("compare_runs"),
         code=code_digest("compare_runs"),
-        models=model_folders(all_runs),
+        models=model_folders,
         runs=all_runs,
     shell:
         "python -m gradiend.stages.compare_runs --settings {params.settings:q} --runs {params.runs:q}"
