@@ -1,35 +1,25 @@
 """Training one GRADIEND from one seed: rows in, weights and curves out (paper, section 3). No base model here."""
 
 import dataclasses
-import math
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from gradiend.course import Course, Evaluation, Point, Sample
 from gradiend.errors import GradiendError
 from gradiend.gradients.rows import Rows, source_of
-from gradiend.labels import labels
+from gradiend.loop import Loop, SaveCheckpoint
 from gradiend.model import ODD_ACTIVATIONS, GradiendConfig, GradiendModel, made_by
+from gradiend.partial import Partial
 from gradiend.schedule import Schedule
 from gradiend.settings import Train, canonical
 from gradiend.space import ParameterSpace
-from gradiend.steps import make_step
 
 AUTO_MOVEMENT = 0.1  # learning rate x L1 norm of a row bounds how far one Adam step moves the encoder's input
-
-SaveCheckpoint = Callable[[int, GradiendModel], None]
-
-
-class Diverged(GradiendError):
-    """A training whose loss or weights are no longer finite: its learning rate is too high."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +56,15 @@ def train(
     devices: tuple[str, str] = ("cpu", "cpu"),
     tuned: float | None = None,
     progress: bool = True,
+    partial: Partial | None = None,
 ) -> Trained:
     """Train one GRADIEND; the result depends on settings, rows and seed alone (and on the number of threads).
 
     `evaluation_rows` are read where `reads_evaluation_rows(settings)`. `about` says more about what made the model
     than settings and space do, `save_checkpoint` gets step and model where save_strategy is "steps", `devices` are
-    those of encoder and decoder, `tuned` is the rate for learning_rate "tune", `progress` shows a bar. Raises
-    `GradiendError` for rows that lack a target transition, and `Diverged` where the loss is not finite.
+    those of encoder and decoder, `tuned` is the rate for learning_rate "tune", `progress` shows a bar. `partial` keeps
+    the state of a training that is interrupted; one that finds its own state there goes on from it, to the very same
+    result. Raises `GradiendError` for rows that lack a target transition, and `Diverged` where the loss is not finite.
     """
     schedule = Schedule.of(training_rows.table, settings.target_classes)
     rate = tuned if settings.learning_rate == "tune" and tuned else learning_rate(settings, training_rows)
@@ -82,7 +74,7 @@ def train(
     used = evaluation_rows if reads_evaluation_rows(settings) else None
     sample = None if used is None else Sample.capped(used, settings)
     course = Course(model, sample, by_loss=_by_loss(settings), keep_best=_keeps_best(settings))
-    loop = _Loop(settings, schedule, training_rows, seed, rate, model, course, save_checkpoint, progress)
+    loop = Loop(settings, schedule, training_rows, seed, rate, model, course, save_checkpoint, partial, progress)
     loop.run()
     chosen = course.choose()
     model.to("cpu")
@@ -127,73 +119,6 @@ def normalise(model: GradiendModel, evaluation: Evaluation) -> None:
         model.decoder.weight.mul_(signs)
 
 
-@dataclass(frozen=True)
-class _Loop:
-    """All steps of one training."""
-
-    settings: Train
-    schedule: Schedule
-    rows: Rows
-    seed: int
-    rate: float
-    model: GradiendModel
-    course: Course
-    save_checkpoint: SaveCheckpoint | None
-    progress: bool
-
-    @property
-    def steps(self) -> int:
-        fixed = self.settings.max_steps
-        return fixed if fixed > 0 else self.settings.num_train_epochs * self.schedule.steps_per_epoch
-
-    def run(self) -> None:
-        signs = labels(self.rows.table, self.settings.source, self.settings.target_classes).tolist()
-        step = make_step(self.model, self.settings, self.rate)
-        checkpoints = _Checkpoints(self.settings, self.course, self.model, self.save_checkpoint)
-        self.course.record(0, 0.0)
-        with _bar(self.steps, self.seed, shown=self.progress) as bar:
-            for number, row in enumerate(islice(self.schedule.rows(self.seed), self.steps), start=1):
-                loss = step(*self.rows.pair(row), signs[row])
-                self._note(number, row, loss)
-                checkpoints.offer(number)
-                bar.set_postfix_str(_shown(loss, self.course.latest.correlation), refresh=False)
-                bar.update()
-        for name, parameter in self.model.named_parameters():
-            if not torch.isfinite(parameter).all():
-                raise self._diverged(f"{name} is not finite after step {self.steps}", row)
-
-    def _note(self, number: int, row: int, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise self._diverged(f"the loss is {loss} at step {number}", row)
-        self.course.add(loss)
-        if number % self.settings.eval_steps == 0 or number == self.steps:
-            self.course.record(number, number / self.schedule.steps_per_epoch)
-
-    def _diverged(self, what: str, row: int) -> Diverged:
-        line = self.rows.table.iloc[row]
-        transition = f"{line['factual_class']} -> {line['alternative_class']}"
-        where = f"training, seed {self.seed}: {what}, training row {row} ({transition})"
-        return Diverged(f"{where}: lower learning_rate (it is {self.rate:g})")
-
-
-class _Checkpoints:
-    """Saves the model every `save_steps`; with `save_only_best` only where the latest evaluation is the best yet."""
-
-    def __init__(self, settings: Train, course: Course, model: GradiendModel, save: SaveCheckpoint | None) -> None:
-        self._settings, self._course, self._model = settings, course, model
-        self._save = save if settings.save_strategy == "steps" else None
-        self._saved: float | None = None
-
-    def offer(self, step: int) -> None:
-        if self._save is None or step % self._settings.save_steps:
-            return
-        score = self._course.score(self._course.latest)
-        if self._settings.save_only_best and self._saved is not None and (score is None or score <= self._saved):
-            return
-        self._saved = score
-        self._save(step, self._model)
-
-
 def _new_model(settings: Train, space: ParameterSpace, seed: int, about: Mapping[str, Any]) -> GradiendModel:
     first, second = settings.target_classes
     config = GradiendConfig(
@@ -234,7 +159,7 @@ def _training_sample(settings: Train, rows: Rows) -> Sample | None:
     return Sample.of(rows, np.arange(len(rows.table)), settings)
 
 
-def _finished(loop: _Loop, chosen: Point, sample: Sample | None, *, in_training: bool) -> Trained:
+def _finished(loop: Loop, chosen: Point, sample: Sample | None, *, in_training: bool) -> Trained:
     evaluation = chosen.evaluation or (sample.evaluate(loop.model) if sample else None)
     _orient(loop.model, loop.settings, evaluation)
     return Trained(
@@ -282,13 +207,3 @@ def _warnings(settings: Train, course: Course, evaluation: Evaluation | None) ->
     if evaluation is not None and evaluation.correlation is None:
         found.append("no correlation of encoded value and label: the encoder gives one value, or there is one label")
     return found
-
-
-def _bar(steps: int, seed: int, *, shown: bool) -> "tqdm[Any]":
-    interval = 0.1 if sys.stderr.isatty() else 5.0
-    described = f"train seed {seed}"
-    return tqdm(total=steps, desc=described, unit="step", mininterval=interval, file=sys.stderr, disable=not shown)
-
-
-def _shown(loss: float, correlation: float | None) -> str:
-    return f"loss {loss:.3g}" + ("" if correlation is None else f", correlation {correlation:.3f}")

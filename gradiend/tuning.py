@@ -8,10 +8,11 @@ from tqdm import tqdm
 from gradiend.course import Sample
 from gradiend.gradients.rows import Rows
 from gradiend.learning_rates import Trial
+from gradiend.loop import Diverged
 from gradiend.selection import has_converged, seed_values
 from gradiend.settings import Train, TuneLearningRate
 from gradiend.space import ParameterSpace
-from gradiend.training import Diverged, Trained, learning_rate, train
+from gradiend.training import Trained, learning_rate, train
 
 
 def tune(
