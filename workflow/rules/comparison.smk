@@ -29,6 +29,11 @@ def all_runs(wildcards):
     return list(RUNS)
 
 
+def comparison_settings(wildcards):
+    """The same for all runs."""
+    return settings_of("compare_runs", next(iter(RUNS)))
+
+
 def cross_encoded(wildcards):
     return [f"{COMPARISON}/encodings/{run}.parquet" for run in RUNS if BASES[base_of(run)] > 1]
 
@@ -104,7 +109,7 @@ rule compare_runs:
     conda:
         "../../envs/gradiend.yaml"
     params:
-        settings=settings("compare_runs"),
+        settings=comparison_settings,
         code=code_digest("compare_runs"),
         models=model_folders,
         runs=all_runs,
