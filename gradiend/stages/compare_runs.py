@@ -67,7 +67,8 @@ def run(
     groups = [group for group in grouped(loaded) if len(group) > 1]
     found = [compare(group, encoded, settings.topk) for group in groups]
     for name, empty in NOTHING.items():
-        write_table(out.parent / f"{name}.parquet", pd.concat([empty, *(one.tables[name] for one in found)]))
+        tables = [one.tables[name] for one in found if len(one.tables[name])]
+        write_table(out.parent / f"{name}.parquet", pd.concat(tables, ignore_index=True) if tables else empty)
     named = [
         {f"{name}{_number(place, found)}": own for name, own in one.figures.items()} for place, one in enumerate(found)
     ]

@@ -1,6 +1,7 @@
 """Several runs are compared at the end: with whom, with which numbers, and what makes the comparison stale."""
 
 import json
+import os
 from collections import Counter
 from typing import Any
 
@@ -17,10 +18,10 @@ pytestmark = pytest.mark.xdist_group("comparison")
 
 OTHER = {"model": "another"}
 RUNS: dict[str, Any] = {
-    "plain": {},
+    "plain": {"training_arguments": {"max_seeds": 2, "min_convergent_seeds": 2}},
     "turned": {
         "target_classes": ["male", "female"],
-        "training_arguments": {"source": "diff", "pre_prune_config": {"topk": 0.2}, "seed": 3},
+        "training_arguments": {"source": "diff", "post_prune_config": {"topk": 0.2}, "seed": 3},
     },
     "foreign": OTHER,
 }
@@ -28,20 +29,24 @@ SETTINGS: dict[str, Any] = {
     "runs": RUNS,
     "comparison": {"topk": 50},
     "training_arguments__max_steps": 20,
-    "training_arguments__max_seeds": 2,
-    "training_arguments__min_convergent_seeds": None,
-    "decoder": {"learning_rates": [0.1], "directions": ["strengthen"]},
+    "training_arguments__max_seeds": 1,
+    "training_arguments__min_convergent_seeds": 1,
+    "training_arguments__pre_prune_config": None,
 }
+STABILITY = "out/plain/seeds/stability.json"
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """An experiment of three runs, run as far as the comparison needs."""
     experiment = Experiment.new(tmp_path_factory.mktemp("compared"), **SETTINGS)
     save_learnt_model(experiment.folder / "another")
-    output = experiment.run()
-    assert (
-        "compare_runs: 2 of 3 runs, on 1 base model; left out, for no other run has its base model: foreign" in output
-    )
+    links = (f"out/{run}/{name}" for run in RUNS for name in ("links.json", "seeds/links.json"))
+    output = experiment.run("out/comparison/summary.json", STABILITY, *links)
+    left_out = "left out, for no other run has its base model: foreign"
+    assert f"compare_runs: 2 of 3 runs, on 1 base model; {left_out}" in output
+    encoders = (os.path.realpath(experiment.path(run, "encoder")) for run in ("plain", "turned"))
+    experiment.run(*(f"{os.path.relpath(folder, experiment.folder)}/metrics.json" for folder in encoders))
     return experiment
 
 
@@ -98,15 +103,19 @@ def test_overlap_and_cosine_are_those_of_the_models_files(compared: Experiment) 
     assert cosine["plain", "turned"] == pytest.approx(product / np.prod(norms), abs=1e-6)
 
 
-def test_the_stability_of_every_run_is_that_of_its_converged_seeds(compared: Experiment) -> None:
-    for run in RUNS:
-        content = json.loads(compared.path(run, "seeds", "stability.json").read_text())
-        report = json.loads(compared.path(run, "seeds", "seed_report.json").read_text())
-        assert content["converged"] == [one["seed"] for one in report["runs"] if one["converged"]]
-        values = [one["eval_correlation"] for one in report["runs"]]
-        assert content["metrics"]["correlation"]["mean"] == pytest.approx(np.mean(values))
-        assert content["metrics"]["correlation"]["std"] == pytest.approx(np.std(values, ddof=1))
-        assert compared.path(run, "seeds", "stability.svg").exists()
+def test_the_stability_of_a_run_is_that_of_its_converged_seeds(compared: Experiment) -> None:
+    content = json.loads((compared.folder / STABILITY).read_text())
+    report = json.loads(compared.path("plain", "seeds", "seed_report.json").read_text())
+    assert content["converged"] == [one["seed"] for one in report["runs"] if one["converged"]] == [0, 1]
+    values = [one["eval_correlation"] for one in report["runs"]]
+    assert content["metrics"]["correlation"]["mean"] == pytest.approx(np.mean(values))
+    assert content["metrics"]["correlation"]["std"] == pytest.approx(np.std(values, ddof=1))
+    seeds = [entries(compared.path("plain", "seeds", f"seed_{seed}", "model")) for seed in (0, 1)]
+    product = sum(seeds[0][entry] * seeds[1][entry] for entry in seeds[0])
+    norms = [np.sqrt(sum(value**2 for value in own.values())) for own in seeds]
+    (pair,) = content["pairs"]
+    assert pair["cosine"] == pytest.approx(product / np.prod(norms), abs=1e-6)
+    assert (compared.folder / STABILITY).with_suffix(".svg").exists()
 
 
 def beside(experiment: Experiment, **changes: Any) -> Counter[str]:
@@ -116,19 +125,17 @@ def beside(experiment: Experiment, **changes: Any) -> Counter[str]:
 
 
 def test_the_comparison_is_stale_where_something_of_it_changed(compared: Experiment) -> None:
-    assert compared.planned_with_comparison() == Counter()
-    assert compared.stale(**SETTINGS, comparison__topk=40) == Counter()
-    assert beside(compared, comparison={"topk": 40}) == Counter(compare_runs=1, measure_stability=3)
-    rate = RUNS | {"turned": RUNS["turned"] | {"decoder": {"learning_rates": [0.2]}}}
-    assert beside(compared, runs=rate) == Counter()
-    pruned = RUNS | {"plain": {"training_arguments": {"post_prune_config": {"topk": 0.25}}}}
+    assert beside(compared) == Counter()
+    assert beside(compared, comparison={"topk": 40}) == Counter(compare_runs=1, measure_stability=1)
+    decoder = RUNS | {"foreign": OTHER | {"decoder": {"learning_rates": [0.2]}}}
+    assert beside(compared, runs=decoder) == Counter()
+    pruned = RUNS | {"foreign": OTHER | {"training_arguments": {"post_prune_config": {"topk": 0.25}}}}
     assert beside(compared, runs=pruned) == Counter(gather_encoders=1, cross_encode=2, compare_runs=1)
 
 
 def test_one_run_is_not_compared_and_the_same_topk_is_needed_for_all(compared: Experiment) -> None:
-    assert beside(compared, runs={"plain": {}}) == Counter()
-    compared.write(
-        compared.config(SETTINGS | {"runs": RUNS | {"foreign": OTHER | {"comparison": {"topk": 7}}}}), "x.yaml"
-    )
-    output = compared.call("-n", config="x.yaml")
-    assert "x.yaml: runs.foreign.comparison.topk: 7 is wrong: should be 50 for all runs" in output
+    assert beside(compared, runs={"plain": RUNS["plain"]}) == Counter()
+    unlike = RUNS | {"foreign": OTHER | {"comparison": {"topk": 7}}}
+    compared.write(compared.config(SETTINGS | {"runs": unlike}), "unlike.yaml")
+    output = compared.call("-n", config="unlike.yaml")
+    assert "unlike.yaml: runs.foreign.comparison.topk: 7 is wrong: should be 50 for all runs" in output
