@@ -65,9 +65,10 @@ def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig
     for key, (run, own) in changes.items():
         if run in configs:
             raise place.error({("runs", run): "is also a run of the matrix: choose another run id"})
+        if read_null(own.get("comparison")) is not None:
+            raise _Place(origin, key, own).error({("comparison",): "is about all runs together: put it at the top"})
         configs[run] = _parsed(_over(top, own), _Place(origin, key, own))
         _check_same_folders(configs, run, _Place(origin, key, own))
-        _check_same_comparison(configs, run, _Place(origin, key, own))
     _check_places(configs[run], list(configs), _Place(origin, key, own))
     return configs
 
@@ -151,13 +152,6 @@ def _check_same_folders(configs: Mapping[str, ExperimentConfig], run: str, place
         if folder != firsts[path]:
             right = f"should be {shown(firsts[path])} for all runs; each has a folder of its own in it"
             raise place.error({path: f"{shown(folder)} is wrong: {right}"})
-
-
-def _check_same_comparison(configs: Mapping[str, ExperimentConfig], run: str, place: _Place) -> None:
-    topk, first = configs[run].comparison.topk, next(iter(configs.values())).comparison.topk
-    if topk != first:
-        text = f"{topk} is wrong: should be {first} for all runs, which are compared with each other"
-        raise place.error({("comparison", "topk"): text})
 
 
 def _check_places(config: ExperimentConfig, runs: Sequence[str], place: _Place) -> None:

@@ -182,7 +182,7 @@ class ExperimentConfig:
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """The search for a learning rate."""
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
-    """The comparison of runs; the same for all of them."""
+    """The comparison of runs; about all of them together, and so only at the top."""
     shards: Count = 1
     """Jobs that share the gradient stage."""
 

@@ -231,6 +231,8 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         f"{ARGUMENTS}.convergent_score_threshold: nan is wrong: should be a number",
     ),
     ({PRE: {"topk": 5.0}}, f"{PRE}.topk: 5.0 is wrong: {TOPK}"),
+    ({"runs": {"a": {"comparison": {"topk": 7}}}}, "runs.a.comparison: is about all runs together: put it at the top"),
+    ({"matrix": {"comparison.topk": [7]}}, "matrix[topk=7].comparison: is about all runs together: put it at the top"),
     ({"runs": {"demo": {}}}, "runs: 'demo' is a folder of the pipeline: choose another run id"),
     ({"runs": {1: {}, "1": {}}}, "runs: '1' is there more than once"),
     (

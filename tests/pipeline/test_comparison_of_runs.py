@@ -80,11 +80,9 @@ def test_a_run_on_its_own_examples_has_the_score_of_its_own_evaluation(compared:
         assert crossed["encoded"].to_numpy() == pytest.approx(wanted, abs=1e-4)
 
 
-def test_a_run_with_its_classes_the_other_way_round_points_the_other_way(compared: Experiment) -> None:
+def test_a_run_with_its_classes_the_other_way_round_encodes_the_other_way(compared: Experiment) -> None:
     crossed = compared.table("comparison", "cross_encoding.parquet").set_index(["encoder", "run"])["correlation"]
     assert crossed["plain", "turned"] < -0.3 and crossed["turned", "plain"] < -0.3
-    cosine = compared.table("comparison", "cosine.parquet").set_index(["run", "other"])["cosine"]
-    assert cosine["plain", "turned"] < 0
     mine = compared.table("comparison", "encodings", "turned.parquet").query("encoder == 'plain'")
     assert crossed["plain", "turned"] == pytest.approx(stats.pearsonr(mine["encoded"], mine["label"]).statistic)
 
@@ -133,9 +131,5 @@ def test_the_comparison_is_stale_where_something_of_it_changed(compared: Experim
     assert beside(compared, runs=pruned) == Counter(gather_encoders=1, cross_encode=2, compare_runs=1)
 
 
-def test_one_run_is_not_compared_and_the_same_topk_is_needed_for_all(compared: Experiment) -> None:
+def test_one_run_is_not_compared(compared: Experiment) -> None:
     assert beside(compared, runs={"plain": RUNS["plain"]}) == Counter()
-    unlike = RUNS | {"foreign": OTHER | {"comparison": {"topk": 7}}}
-    compared.write(compared.config(SETTINGS | {"runs": unlike}), "unlike.yaml")
-    output = compared.call("-n", config="unlike.yaml")
-    assert "unlike.yaml: runs.foreign.comparison.topk: 7 is wrong: should be 50 for all runs" in output
