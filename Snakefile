@@ -18,6 +18,7 @@ include: "workflow/rules/selection.smk"
 include: "workflow/rules/sharing.smk"
 include: "workflow/rules/decoding.smk"
 include: "workflow/rules/rewriting.smk"
+include: "workflow/rules/comparable.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/report.smk"
 
