@@ -142,8 +142,15 @@ def _written(
         return
     red, green, blue, _ = shades((value - limits[0]) / (limits[1] - limits[0]))
     dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-    text = f"{100 * value:.0f}" if percent else f"{value:.2f}".replace("0.", ".", 1).replace("-", MINUS)
+    text = f"{100 * value:.0f}" if percent else _number(value)
     axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color="white" if dark else INK)
+
+
+def _number(value: float) -> str:
+    """Two decimals; what is not 1, but for rounding, is never written as 1."""
+    if 0.995 <= abs(value) < 1 - 1e-6:
+        return ">.99" if value > 0 else f"<{MINUS}.99"
+    return f"{value:.2f}".replace("0.", ".", 1).replace("-", MINUS)
 
 
 def _wrapped(text: str) -> str:

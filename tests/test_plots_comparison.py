@@ -33,12 +33,14 @@ def test_every_pair_has_its_number_in_its_cell() -> None:
 
 
 def test_encoders_go_down_and_runs_across_and_what_is_missing_is_a_dash() -> None:
-    lines = [(one, other, (i - j) / 4) for i, one in enumerate(NAMES) for j, other in enumerate(NAMES)]
+    lines = [
+        (one, other, (i - j) / 4 if i != j else 0.999) for i, one in enumerate(NAMES) for j, other in enumerate(NAMES)
+    ]
     table = pd.DataFrame(lines, columns=["encoder", "run", "correlation"])
     table.loc[table["encoder"] == "two", "correlation"] = np.nan
     (axes,) = cross_encoding_map(table, NAMES).axes
     minus = "\N{MINUS SIGN}"
-    assert written(axes) == [[".00", f"{minus}.25", f"{minus}.50"], ["\N{EN DASH}"] * 3, [".50", ".25", ".00"]]
+    assert written(axes) == [[">.99", f"{minus}.25", f"{minus}.50"], ["\N{EN DASH}"] * 3, [".50", ".25", ">.99"]]
 
 
 def test_top_and_kept_entries_have_a_map_each() -> None:
