@@ -13,12 +13,15 @@ include: "workflow/rules/examples.smk"
 include: "workflow/rules/mlm_head.smk"
 include: "workflow/rules/pruning.smk"
 include: "workflow/rules/gradients.smk"
+include: "workflow/rules/tuning.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/encoding.smk"
 include: "workflow/rules/selection.smk"
 include: "workflow/rules/sharing.smk"
 include: "workflow/rules/decoding.smk"
 include: "workflow/rules/rewriting.smk"
+include: "workflow/rules/comparable.smk"
+include: "workflow/rules/comparison.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -30,3 +33,4 @@ rule all:
     default_target: True
     input:
         of_all_runs(f"{ROOT}/report.html"),
+        comparison(),

@@ -138,8 +138,8 @@ class TrainingArguments:
     """Examples per training batch; a batch is one row, the mean gradient of its examples."""
     train_max_size: OptionalCount = None
     """Training examples per class at the most. None: all."""
-    learning_rate: Annotated[Literal["auto"] | Positive, Expects("a number > 0 or 'auto'")] = 1e-5
-    """Constant learning rate; "auto" is 0.1 / (mean L1 norm of the source rows)."""
+    learning_rate: Annotated[Literal["auto", "tune"] | Positive, Expects("a number > 0, 'auto' or 'tune'")] = 1e-5
+    """Constant learning rate; "auto" is 0.1 / (mean L1 norm of the source rows), "tune" searches around it."""
     num_train_epochs: Count = 3
     """Training epochs; ignored when max_steps > 0."""
     max_steps: Steps = -1
@@ -260,7 +260,12 @@ class TrainingArguments:
         return values
 
     def __post_init__(self) -> None:
-        mistakes = [*self._of_supervised_modes(), *self._of_seeds(), *self._of_head()]
+        mistakes = [
+            *self._of_supervised_modes(),
+            *self._of_seeds(),
+            *self._of_head(),
+            *self._of_tuning(),
+        ]
         if mistakes:
             raise ValueError("; ".join(mistakes))
 
@@ -279,6 +284,10 @@ class TrainingArguments:
                 f"mlm_head is for prediction_objective 'clm_mlm_head', not '{self.prediction_objective}': "
                 "set that, or leave it out"
             )
+
+    def _of_tuning(self) -> Iterator[str]:
+        if self.learning_rate == "tune" and not self.use_cached_gradients:
+            yield "learning_rate 'tune' trains many times on stored rows: set use_cached_gradients: true"
 
     def _of_seeds(self) -> Iterator[str]:
         least, most = self.min_convergent_seeds, self.max_seeds

@@ -15,7 +15,7 @@ DEMO_STAGES = ("build_demo_data", "build_demo_model", "check_demo_model")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage; its module is imported only now, so that `--help` is quick."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    names = [*STAGES, *DEMO_STAGES, "doctor"]
+    names = [*STAGES, "gather_encoders", *DEMO_STAGES, "doctor"]
     if given[:1] == ["--version"]:
         print(__version__)
         return 0

@@ -65,6 +65,8 @@ def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig
     for key, (run, own) in changes.items():
         if run in configs:
             raise place.error({("runs", run): "is also a run of the matrix: choose another run id"})
+        if read_null(own.get("comparison")) is not None:
+            raise _Place(origin, key, own).error({("comparison",): "is about all runs together: put it at the top"})
         configs[run] = _parsed(_over(top, own), _Place(origin, key, own))
         _check_same_folders(configs, run, _Place(origin, key, own))
     _check_places(configs[run], list(configs), _Place(origin, key, own))

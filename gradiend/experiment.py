@@ -17,6 +17,7 @@ from gradiend.values import (
     LocalOrId,
     Number,
     OptionalBool,
+    OptionalCount,
     OptionalLocalOrId,
     OptionalText,
     Positive,
@@ -32,6 +33,8 @@ RESERVED = ("base", "baselines", "balance", "examples", "lms_ratio", "neutral", 
 DEFAULT_LEARNING_RATES = tuple(
     float(f"{digit}e{power}") for power in (2, 1, 0, -1, -2, -3) for digit in (5, 2, 1) if digit * 10**power <= 100
 )
+
+DEFAULT_FACTORS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 def _each_once(values: list[str]) -> list[str]:
@@ -64,6 +67,7 @@ LearningRates = Annotated[
     BeforeValidator(read_null),
     Expects("a list of numbers > 0, not empty, or null"),
 ]
+Factors = Annotated[list[Positive], Field(min_length=1), Expects("a list of numbers > 0, not empty")]
 Directions = Annotated[
     list[Direction],
     Field(min_length=1),
@@ -142,6 +146,24 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class TuningConfig:
+    """The search for a learning rate, where training_arguments.learning_rate is "tune"."""
+
+    factors: Factors = field(default_factory=lambda: list(DEFAULT_FACTORS))
+    """Rates to try, as multiples of what learning_rate "auto" would be."""
+    max_seeds: OptionalCount = None
+    """Seeds to train with every rate. None: training_arguments.max_seeds."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class ComparisonConfig:
+    """The comparison of runs and of seeds."""
+
+    topk: Count = 1000
+    """Entries with the largest decoder weights that are compared between runs, and between seeds."""
+
+
+@dataclass(frozen=True, config=CONFIG)
 class ExperimentConfig:
     """One run: everything that a config file says, with the defaults filled in."""
 
@@ -157,6 +179,10 @@ class ExperimentConfig:
     """The argument guide's arguments."""
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     """The decoder evaluation."""
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    """The search for a learning rate."""
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
+    """The comparison of runs; about all of them together, and so only at the top."""
     shards: Count = 1
     """Jobs that share the gradient stage."""
 

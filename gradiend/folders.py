@@ -10,6 +10,7 @@ from gradiend.files import read_json
 GRADIEND_FILES = ("model.safetensors", "space.safetensors", "config.json", "training.json")
 _OF_THE_PIPELINE = (
     "benchmarks",
+    "comparison",
     "data",
     "decoder",
     "demo",
@@ -19,6 +20,7 @@ _OF_THE_PIPELINE = (
     "plots",
     "pruning",
     "shared",
+    "tuning",
 )
 _TAKEN = {
     "output_dir": (*_OF_THE_PIPELINE, "rewritten", "seeds", "report.html"),

@@ -57,6 +57,12 @@ class GradiendConfig:
     correlation: float | None = None
     made_by: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def sign(self) -> float:
+        """-1 where a GRADIEND that was not normalised encodes the first target class to -1, else 1."""
+        normal = self.normalized or self.supervised is not None or (self.correlation or 0) >= 0
+        return 1.0 if normal else -1.0
+
 
 class GradiendModel(nn.Module):
     """`h = f(W_e x + b_e)`, `y = g(W_d h + b_d)` over the rows of a space.

@@ -107,7 +107,7 @@ def encoded_values(values: pd.DataFrame, *, classes: Sequence[str]) -> Figure:
         shown = _thinned(encoded)
         axes.plot(shown, place + _spread(shown, bins), ".", color=colour, markersize=4, markeredgewidth=0, alpha=0.55)
         _box(axes, encoded, place)
-    axes.set_yticks(range(len(groups)), [f"{_short(name)}\nn = {len(encoded):,}" for name, encoded in groups])
+    axes.set_yticks(range(len(groups)), [f"{short(name)}\nn = {len(encoded):,}" for name, encoded in groups])
     margin = 0.06 * (high - low)
     axes.set(xlabel="encoded value", xlim=(low - margin, high + margin), ylim=(len(groups) - 0.45, -0.55))
     axes.axvline(0, color=PALE, linewidth=0.8)
@@ -128,7 +128,7 @@ def decoder_grid(candidates: pd.DataFrame, *, base: float | None, threshold: flo
         _candidates(axes, candidates, base)
         if threshold is not None:
             axes.axvline(100 * threshold, color=PALETTE[1], linestyle="--", label=f"threshold {100 * threshold:.4g} %")
-        axes.set_ylabel(_short(what, 34))
+        axes.set_ylabel(short(what, 34))
         axes.xaxis.set_major_locator(MaxNLocator(5))
     everything.set_title("All candidates")
     _look_near(near, candidates, threshold)
@@ -148,7 +148,7 @@ def probability_shift(shifts: pd.DataFrame) -> Figure:
         axes.plot(ends, [place, place], color=colour, linewidth=2)
         axes.plot(ends[1], place, "o", color=colour, markersize=8)
         axes.plot(ends[0], place, "o", color=colour, markerfacecolor="white", markersize=6)
-    names = [f"P({_short(scored)})\non {_short(on)}" for scored, on in zip(shifts["scored"], shifts["on"], strict=True)]
+    names = [f"P({short(scored)})\non {short(on)}" for scored, on in zip(shifts["scored"], shifts["on"], strict=True)]
     axes.set_yticks(range(len(shifts)), names)
     axes.set(xlim=(-0.03, 1.03), ylim=(len(shifts) - 0.5, -0.5), xlabel="mean probability on test")
     axes.grid(axis="y", visible=False)
@@ -175,7 +175,7 @@ def kept_entries(shares: pd.DataFrame) -> Figure:
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}" if share > 1e-9 else "0"))
     step = 1 + (columns - 1) // 16
     axes.set_xticks(np.arange(0, columns, step) + 0.5, [str(name) for name in shares.columns[::step]])
-    axes.set_yticks(np.arange(rows) + 0.5, [_short(str(name), 34) for name in shares.index])
+    axes.set_yticks(np.arange(rows) + 0.5, [short(str(name), 34) for name in shares.index])
     axes.tick_params(length=0, labelsize=8.5)
     axes.set(xlabel="layer", ylim=(rows, 0))
     axes.grid(visible=False)
@@ -203,7 +203,7 @@ def _lines_by_seed(axes: Axes, curves: pd.DataFrame, column: str, selected: int,
 def _class_means(axes: Axes, means: pd.DataFrame, classes: Sequence[str], selected: int) -> None:
     for name, colour in colours(classes).items():
         for seed, line in means[means["name"] == name].groupby("seed"):
-            front = {"linewidth": 2.0, "label": _short(name)} if seed == selected else {"linewidth": 0.9, "alpha": 0.5}
+            front = {"linewidth": 2.0, "label": short(name)} if seed == selected else {"linewidth": 0.9, "alpha": 0.5}
             axes.plot(line["step"], line["mean"], color=colour, **front)
     if means.empty:
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=PALE)
@@ -281,5 +281,5 @@ def _percentages(axes: Axes, shares: np.ndarray) -> None:
         )
 
 
-def _short(name: str, longest: int = LONGEST) -> str:
+def short(name: str, longest: int = LONGEST) -> str:
     return name if len(name) <= longest else f"{name[: longest - 8]}…{name[-7:]}"

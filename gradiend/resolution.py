@@ -49,7 +49,8 @@ def stage_settings(stage: str, config: ExperimentConfig, *, data_digest: str = "
         values["base_model"] = dataclasses.replace(values["base_model"], mlm_head=None)
     own = OWN[stage](config) if stage in OWN else {}
     live = _live(config, values, train_only=stage == "evaluate_decoder")
-    return _filled(STAGES[stage], {**values, "live": live, **own})
+    rows = _filled(CacheGradients, {**values, **_cache_gradients(config)})
+    return _filled(STAGES[stage], {**values, "live": live, "rows": rows, **own})
 
 
 def _filled(kind: type[S], values: Values) -> S:
@@ -120,6 +121,25 @@ def _train(config: ExperimentConfig) -> Values:
     return {"encoder_eval_train_max_size": arguments.encoder_eval_train_max_size or arguments.encoder_eval_max_size}
 
 
+def _tune_learning_rate(config: ExperimentConfig) -> Values:
+    """How a seed is trained, without what neither its rate nor its weights depend on; the rows are stored ones."""
+    arguments = config.training_arguments
+    checkpoints = {"save_strategy": "no" if arguments.save_strategy == "no" else "best", "delete_models": True}
+    train = dataclasses.replace(
+        stage_settings("train", config),
+        **checkpoints,
+        learning_rate="auto",
+        save_steps=1,
+        save_only_best=True,
+        live=None,
+    )
+    return {
+        "train": train,
+        "factors": sorted(set(config.tuning.factors)),
+        "max_seeds": config.tuning.max_seeds or arguments.max_seeds,
+    }
+
+
 def _evaluate_encoder(config: ExperimentConfig) -> Values:
     arguments = config.training_arguments
     return {"max_size": arguments.seed_selection_eval_max_size or arguments.encoder_eval_max_size}
@@ -127,6 +147,10 @@ def _evaluate_encoder(config: ExperimentConfig) -> Values:
 
 def _evaluate_test(config: ExperimentConfig) -> Values:
     return {"max_size": config.training_arguments.encoder_eval_max_size}
+
+
+def _comparison(config: ExperimentConfig) -> Values:
+    return {"topk": config.comparison.topk}
 
 
 def _post_prune(config: ExperimentConfig) -> Values:
@@ -148,11 +172,15 @@ OWN: dict[str, Callable[[ExperimentConfig], Values]] = {
     "cache_importance": _cache_importance,
     "pre_prune": _pre_prune,
     "cache_gradients": _cache_gradients,
+    "tune_learning_rate": _tune_learning_rate,
     "train": _train,
     "evaluate_encoder": _evaluate_encoder,
     "post_prune": _post_prune,
     "evaluate_test": _evaluate_test,
     "evaluate_decoder": _evaluate_decoder,
+    "measure_stability": _comparison,
+    "cross_encode": _evaluate_test,
+    "compare_runs": _comparison,
 }
 
 

@@ -154,6 +154,13 @@ def _gradiend(config: ExperimentConfig, size: Size) -> Estimate:
     return own + rows[0], 1e3 * epochs * size.kept + epochs * rows[1]
 
 
+def _search(config: ExperimentConfig, size: Size) -> Estimate:
+    """As many trainings as there are rates and seeds, one after the other."""
+    memory, operations = _gradiend(config, size)
+    seeds = config.tuning.max_seeds or config.training_arguments.max_seeds
+    return memory, operations * len(config.tuning.factors) * seeds
+
+
 def _decoder(config: ExperimentConfig, size: Size) -> Estimate:
     rates = len(config.decoder.learning_rates or DEFAULT_LEARNING_RATES)
     candidates = 2 * 2 * (rates + 5) * len(config.decoder.directions)  # the baseline's too
@@ -170,11 +177,13 @@ STAGES = {
     "cache_importance": _importance,
     "pre_prune": _pre_prune,
     "cache_gradients": _gradients,
+    "tune_learning_rate": _search,
     "train": _gradiend,
     "evaluate_encoder": _gradiend,
     "select_seed": _gradiend,
     "post_prune": _gradiend,
     "evaluate_test": _gradiend,
+    "cross_encode": _gradients,
     "evaluate_decoder": _decoder,
     "rewrite_model": _rewrite,
 }
@@ -185,10 +194,10 @@ def devices_of(stage: str, config: ExperimentConfig) -> list[str]:
     arguments = config.training_arguments
     spread = f"map:{config.model.device_map}" if config.model.device_map else None
     base = spread or arguments.device_base_model or arguments.device or AUTO
-    if stage in ("train_mlm_head", "cache_importance", "cache_gradients", "evaluate_decoder"):
+    if stage in ("train_mlm_head", "cache_importance", "cache_gradients", "cross_encode", "evaluate_decoder"):
         return [base]
     live = [] if arguments.use_cached_gradients else [base]
-    if stage != "train":
+    if stage not in ("train", "tune_learning_rate"):
         return live
     own = [one or arguments.device or AUTO for one in (arguments.device_encoder, arguments.device_decoder)]
     return [*own, *live]

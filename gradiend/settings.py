@@ -134,6 +134,19 @@ class Train:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class TuneLearningRate:
+    """Stored rows -> the learning rate, where it is searched for.
+
+    `train` is how a seed is trained with the learning rate "auto", `factors` are the multiples of it to try.
+    """
+
+    train: Train
+    factors: list[float]
+    max_seeds: int
+    convergent_score_threshold: float
+
+
+@dataclass(frozen=True, config=CONFIG)
 class EvaluateEncoder:
     """One GRADIEND and rows -> the encoder's score; `max_size` caps the rows of a split."""
 
@@ -191,6 +204,36 @@ class RewriteModel:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class MeasureStability:
+    """The seeds of a run -> how much those that converged have in common; `topk` entries make a top set."""
+
+    convergent_metric: str
+    convergent_score_threshold: float
+    topk: int
+
+
+@dataclass(frozen=True, config=CONFIG)
+class CrossEncode:
+    """A run's test examples -> their encoded values by the encoders of several runs.
+
+    `rows` says what the gradients are computed from; the run's own evaluation reads the same ones.
+    """
+
+    rows: CacheGradients
+    target_classes: list[str]
+    max_size: int | None
+    encoder_eval_balance: bool
+    seed: int
+
+
+@dataclass(frozen=True, config=CONFIG)
+class CompareRuns:
+    """GRADIENDs and encoded values of several runs -> what they have in common; `topk` entries make a top set."""
+
+    topk: int
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Report:
     """Everything above -> plots and one page."""
 
@@ -203,6 +246,7 @@ STAGES: dict[str, type[Any]] = {
     "cache_importance": CacheImportance,
     "pre_prune": PrePrune,
     "cache_gradients": CacheGradients,
+    "tune_learning_rate": TuneLearningRate,
     "train": Train,
     "evaluate_encoder": EvaluateEncoder,
     "select_seed": SelectSeed,
@@ -211,6 +255,9 @@ STAGES: dict[str, type[Any]] = {
     "evaluate_decoder": EvaluateDecoder,
     "rewrite_model": RewriteModel,
     "report": Report,
+    "measure_stability": MeasureStability,
+    "cross_encode": CrossEncode,
+    "compare_runs": CompareRuns,
 }
 
 

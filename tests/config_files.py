@@ -46,10 +46,10 @@ def config(**arguments: Any) -> ExperimentConfig:
 
 ARGUMENTS = "training_arguments"
 PRE, POST = f"{ARGUMENTS}.pre_prune_config", f"{ARGUMENTS}.post_prune_config"
-AT_THE_TOP = "experiment_dir, model, data, target_classes, training_arguments, decoder, shards"
+AT_THE_TOP = "experiment_dir, model, data, target_classes, training_arguments, decoder, tuning, comparison, shards"
 COUNT = "should be an integer >= 1"
 TOPK = "should be an integer count >= 1 or a fraction in (0, 1]"
-RATE = "should be a number > 0 or 'auto'"
+RATE = "should be a number > 0, 'auto' or 'tune'"
 WINDOW = "should be an integer >= 1, or a list of them, not empty"
 MAPPING = "should be a mapping (key: value)"
 TEXT = "should be text, not empty"
@@ -238,6 +238,8 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         f"{ARGUMENTS}.convergent_score_threshold: nan is wrong: should be a number",
     ),
     ({PRE: {"topk": 5.0}}, f"{PRE}.topk: 5.0 is wrong: {TOPK}"),
+    ({"runs": {"a": {"comparison": {"topk": 7}}}}, "runs.a.comparison: is about all runs together: put it at the top"),
+    ({"matrix": {"comparison.topk": [7]}}, "matrix[topk=7].comparison: is about all runs together: put it at the top"),
     ({"runs": {"demo": {}}}, "runs: 'demo' is a folder of the pipeline: choose another run id"),
     ({"runs": {1: {}, "1": {}}}, "runs: '1' is there more than once"),
     (

@@ -13,9 +13,9 @@ from gradiend.settings import STAGES
 CHANGE = "\n\ndef _added_by_a_test() -> int:\n    return 1\n"
 MODULES: dict[str, set[str]] = {
     "lms.py": {"evaluate_decoder"},
-    "training.py": {"train"},
-    "pruning.py": {"pre_prune", "post_prune"},
-    "selection.py": {"select_seed"},
+    "training.py": {"train", "tune_learning_rate"},
+    "pruning.py": {"pre_prune", "post_prune", "measure_stability", "compare_runs"},
+    "selection.py": {"select_seed", "tune_learning_rate", "measure_stability"},
     "rewriting.py": {"evaluate_decoder", "rewrite_model"},
     "examples/splits.py": {"prepare_data"},
     "stages/post_prune.py": {"post_prune"},

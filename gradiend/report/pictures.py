@@ -1,7 +1,6 @@
 """The figures of a report: which there are, what they show in words, and why one is missing."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from gradiend import plots
 from gradiend.files import file_name
 from gradiend.labels import spoken_class
+from gradiend.layers import layers_and_components
 from gradiend.report.inputs import Inputs, entry_counts
 from gradiend.report.numbers import MINUS, UNKNOWN, count, known, number, percent, probability, score
 from gradiend.report.outcomes import Outcome, kept_share, outcomes, value_of
@@ -143,7 +143,7 @@ def shares_by_layer(counts: Mapping[str, tuple[int, int]]) -> pd.DataFrame:
     The first number in a parameter's name is its layer, whatever the model calls it; where there are several
     stacks of layers, the stack's name stays in front of the component.
     """
-    places = dict(zip(counts, _layers_and_components(_without_common_start(list(counts))), strict=True))
+    places = dict(zip(counts, layers_and_components(list(counts)), strict=True))
     layers = sorted({layer for layer, _ in places.values() if layer is not None})
     outside = [OUTSIDE] if any(layer is None for layer, _ in places.values()) else []
     table = pd.DataFrame(
@@ -153,27 +153,6 @@ def shares_by_layer(counts: Mapping[str, tuple[int, int]]) -> pd.DataFrame:
         kept, size = counts[name]
         table.loc[component, OUTSIDE if layer is None else layer] = kept / size if size else np.nan
     return table
-
-
-def _without_common_start(names: Sequence[str]) -> list[str]:
-    """The names without the parts at their start that all of them share."""
-    parts = [name.split(".") for name in names]
-    while min(map(len, parts)) > 1 and len({own[0] for own in parts}) == 1:
-        parts = [own[1:] for own in parts]
-    return [".".join(own) for own in parts]
-
-
-def _layers_and_components(names: Sequence[str]) -> list[tuple[int | None, str]]:
-    """`encoder.layer.3.output.dense.bias` -> (3, "output.dense (bias)"); without a layer, (None, name)."""
-    shown = [name.removesuffix(".weight") for name in names]
-    shown = [f"{name.removesuffix('.bias')} (bias)" if name.endswith(".bias") else name for name in shown]
-    found = [re.fullmatch(r"(|.*?\.)(\d+)\.(.+)", name) for name in shown]
-    stacks = {match[1] for match in found if match}
-    fronts = {stack: f"{stack.split('.')[0]}: " if len(stacks) > 1 and stack else "" for stack in stacks}
-    return [
-        (int(match[2]), fronts[match[1]] + match[3]) if match else (None, name)
-        for name, match in zip(shown, found, strict=True)
-    ]
 
 
 def _curves(inputs: Inputs) -> pd.DataFrame:

@@ -104,9 +104,7 @@ class _Setup:
 
     def aims(self) -> list[Aim]:
         """The aims of the GRADIEND, whose decoder gives an update (its bias) for the feature factor 0 too."""
-        config = self._gradiend.config
-        normal = config.normalized or config.supervised is not None or (config.correlation or 0) >= 0
-        return self._aims(1.0 if normal else -1.0, balancing=[0.0])
+        return self._aims(self._gradiend.config.sign, balancing=[0.0])
 
     def aims_of_labels(self) -> list[Aim]:
         """The aims of a direction that is oriented by the labels."""

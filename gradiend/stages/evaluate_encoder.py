@@ -13,7 +13,7 @@ from gradiend.encoding import Encoding, encode_split, in_words, metrics_of, no_m
 from gradiend.files import read_json, write_json
 from gradiend.gradients.rows import Rows, classes_by_example
 from gradiend.model import GradiendModel
-from gradiend.settings import EvaluateEncoder
+from gradiend.settings import CrossEncode, EvaluateEncoder
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.stages.row_source import RowSource
@@ -56,7 +56,7 @@ def training_direction(source: RowSource, train_rows: Path | None, settings: Eva
     return mean_difference(source.open("train", train_rows), settings.source, settings.target_classes)
 
 
-def used_positions(rows: Rows, settings: EvaluateEncoder) -> list[int]:
+def used_positions(rows: Rows, settings: EvaluateEncoder | CrossEncode) -> list[int]:
     """The positions of the rows that an evaluation reads: capped, and balanced by factual class if so set."""
     classes, balanced = classes_by_example(rows.table), settings.encoder_eval_balance
     positions: list[int] = capped(classes, settings.max_size, balanced=balanced, seed=settings.seed).tolist()

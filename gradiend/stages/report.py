@@ -9,6 +9,7 @@ from gradiend.files import read_json, replacing, write_text
 from gradiend.report.inputs import Inputs, read_benchmarks
 from gradiend.report.page import render
 from gradiend.report.pictures import pictures
+from gradiend.report.tuning import tuning_curve
 from gradiend.settings import Report
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
@@ -30,13 +31,15 @@ def run(
     mlm_head: Path | None = None,
     space: Path,
     model_config: Path,
+    tuning: Path | None = None,
     benchmarks: Path | None = None,
     plots: Path,
     out: Path,
 ) -> str:
-    """Write the folder `plots` of SVG files, and `out`, the page. `benchmarks` is the folder of Snakemake's, if any.
+    """Write the folder `plots` of SVG files, and `out`, the page.
 
-    `mlm_head` is the quality of the head that gradients came through, if any.
+    `mlm_head` is the quality of the head that gradients came through, `tuning` are the trials of a search for the
+    learning rate, `benchmarks` is the folder of Snakemake's, if any.
     """
     inputs = Inputs(
         target_classes=settings.target_classes,
@@ -54,7 +57,7 @@ def run(
         benchmarks=read_benchmarks(benchmarks),
         mlm_head=read_json(mlm_head) if mlm_head else None,
     )
-    shown = pictures(inputs)
+    shown = [*pictures(inputs), *([tuning_curve(read_table(tuning), inputs.seed_report)] if tuning else [])]
     svgs = {one.name: drawing.svg(one.figure, one.name) for one in shown if one.figure is not None}
     _write_all(plots, svgs)
     write_text(out, render(inputs, shown, svgs))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 
 from gradiend.code import code_digest
 from gradiend.devices import AUTO, placement
-from gradiend.files import digest_bytes, remove, write_json
+from gradiend.errors import GradiendError
+from gradiend.files import digest_bytes, read_json, remove, write_json
 from gradiend.model import GradiendModel
 from gradiend.partial import Partial
 from gradiend.settings import Train, canonical
@@ -31,6 +33,7 @@ def run(
     validation_rows: Path | None = None,
     examples: Path | None = None,
     mlm_head: Path | None = None,
+    tuned: Path | None = None,
     eval_batch_size: int = 32,
     device_encoder: str = AUTO,
     device_decoder: str = AUTO,
@@ -43,6 +46,7 @@ def run(
     """Write the model folder `out`, and its training.json also as `training`, which outlives the folder.
 
     Rows are stored ones (`rows.parquet` files) or, where not given, computed from `examples` by the base model.
+    `tuned` is the file of the tuned learning rate, for learning_rate "tune".
     Devices not given follow from the number of GPUs. Where `keep_seed_runs` is 0, intermediate checkpoints are
     deleted at the end, as with `delete_models`. `partial` is the file of the state to go on from after a kill.
     """
@@ -52,7 +56,7 @@ def run(
     checkpoints = Checkpoints(out.parent / "checkpoints", only_best=settings.save_only_best)
     rows = RowSource(settings.live, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
     inputs: list[Path | None] = [examples] if examples else [train_rows, validation_rows]
-    begun = Partial(partial, _identity(settings, seed, kept, [*inputs, mlm_head])) if partial else None
+    begun = Partial(partial, _identity(settings, seed, kept, [*inputs, mlm_head, tuned])) if partial else None
     if begun is None or not begun.usable:
         checkpoints.clear()
     trained = train(
@@ -64,6 +68,7 @@ def run(
         about={"examples_digest": _digest(inputs)},
         save_checkpoint=checkpoints.save,
         devices=(devices.encoder, devices.decoder),
+        tuned=_tuned_rate(tuned) if tuned else None,
         partial=begun,
     )
     content = training_json(trained, settings, seed)
@@ -113,6 +118,14 @@ def training_json(trained: Trained, settings: Train, seed: int) -> dict[str, Any
         "curves": trained.curves,
         "warnings": trained.warnings,
     }
+
+
+def _tuned_rate(path: Path) -> float:
+    content = read_json(path)
+    rate = content.get("learning_rate") if isinstance(content, dict) else None
+    if not isinstance(rate, float) or not 0 < rate < math.inf:
+        raise GradiendError(f"{path}: learning_rate {rate!r} is wrong: should be a number > 0; delete it and run again")
+    return rate
 
 
 def _digest(paths: list[Path | None]) -> str:

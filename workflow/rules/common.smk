@@ -92,6 +92,7 @@ def stages_of(run):
         "cache_importance": not pruned(run),
         "cache_gradients": not cached(run),
         "train_mlm_head": not headed(run),
+        "tune_learning_rate": not searches(run),
     }
     return [stage for stage in BEFORE if not left_out.get(stage)]
 
@@ -102,6 +103,10 @@ def cached(run):
 
 def headed(run):
     return RUNS[run].training_arguments.prediction_objective == "clm_mlm_head"
+
+
+def searches(run):
+    return RUNS[run].training_arguments.learning_rate == "tune"
 
 
 def pruned(run):
@@ -171,6 +176,15 @@ def mlm_head(name):
 def live_mlm_head(wildcards):
     """The head, where rows are computed as they are needed."""
     return [] if cached(run_of(wildcards)) else mlm_head("head.safetensors")(wildcards)
+
+
+def tuned(name):
+    """A file of the search for a learning rate, or nothing where the run gives one."""
+
+    def files(wildcards):
+        return made(f"{TUNING}/{name}")(wildcards) if searches(run_of(wildcards)) else []
+
+    return files
 
 
 def importance_of(wildcards):

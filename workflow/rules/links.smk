@@ -11,6 +11,8 @@ def links_of_run(wildcards):
         links[f"{ROOT}/mlm_head"] = MLM_HEAD
     if cached(run):
         links[f"{ROOT}/gradients"] = GRADIENTS
+    if searches(run):
+        links[f"{ROOT}/tuning"] = TUNING
     links |= {f"{ROOT}/seeds/{name}": f"{SELECTED}/{name}" for name in ("best", "seed_report.json")}
     links |= {RUN_MODEL: MODEL, f"{ROOT}/encoder": ENCODER, f"{ROOT}/decoder": DECODER, f"{ROOT}/rewritten": REWRITTEN}
     for stage in set(stages_of(run)) - set(SEED_STAGES):

@@ -16,6 +16,7 @@ rule report:
         space=made(f"{MODEL}/space.safetensors"),
         model_config=made(f"{MODEL}/config.json"),
         more=open_evaluation,
+        tuning=tuned("trials.parquet"),
         links=links,
     output:
         plots=directory(f"{ROOT}/plots"),
@@ -36,5 +37,5 @@ rule report:
         " --seed-report {input.seed_report:q} --data-summary {input.data_summary:q}"
         " --metrics {input.metrics:q} --encodings {input.encodings:q} --grid {input.grid:q}"
         " --decoder {input.decoder:q} --rewritten {input.rewritten:q} --mlm-head {input.mlm_head:q} --space {input.space:q}"
-        " --model-config {input.model_config:q} --benchmarks {params.benchmarks:q}"
+        " --model-config {input.model_config:q} --tuning {input.tuning:q} --benchmarks {params.benchmarks:q}"
         " --plots {output.plots:q} --out {output.page:q} 2> {log:q}"

@@ -9,6 +9,7 @@ rule train:
         mlm_head=live_mlm_head,
         train_rows=rows("train"),
         validation_rows=rows("validation"),
+        tuned=tuned("learning_rate.json"),
     output:
         training=f"{TRAINED}/seed_{{seed}}/training.json",
         model=[file if KEEP_SEEDS else temp(file) for file in gradiend_files(f"{TRAINED}/seed_{{seed}}/model")],
@@ -35,6 +36,7 @@ rule train:
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.train --settings {params.settings:q} --seed {wildcards.seed}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
-        " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --tuned {input.tuned:q}"
+        " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
         " --keep-seed-runs {resources.keep_seed_runs} --partial {params.partial:q} --out {params.out:q} --training {output.training:q} 2> {log:q}"
