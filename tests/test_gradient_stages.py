@@ -308,7 +308,7 @@ def test_the_gradient_stages_are_commands(files: Files, capsys: pytest.CaptureFi
     assert [line.split(":")[0] for line in lines] == ["cache_importance", "pre_prune", "cache_gradients"]
     assert files.stored("test").space.input_dim == 20
     assert main(cache_gradients.run, [*stage, "--space", str(files.importance)]) == 1
-    assert "not a readable space file" in capsys.readouterr().err
+    assert "not a space file" in capsys.readouterr().err
 
 
 def best_model(folder: Path, **config: Any) -> GradiendModel:
