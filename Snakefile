@@ -15,6 +15,7 @@ include: "workflow/rules/selection.smk"
 include: "workflow/rules/decoding.smk"
 include: "workflow/rules/rewriting.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/index.smk"
 
 
 localrules:
@@ -25,3 +26,4 @@ rule all:
     default_target: True
     input:
         of_all_runs(f"{ROOT}/report.html"),
+        f"{OUT}/index.html" if MANY else [],

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gradiend.report.numbers import known
@@ -20,7 +21,9 @@ FIRST_STAGES = ("build_demo_data", "build_demo_model", "check_demo_model")
 class Inputs:
     """The contents of the files of a finished run; trainings and evaluations are sorted by seed.
 
-    `benchmarks` has `job, seconds, memory` (MiB), missing values where nothing was measured.
+    `weights` `[input_dim]` are those of the GRADIEND's `weights_of`, decoder or encoder. `config` is the run's config
+    file without what determines no result, `folder` where the run's results are. `benchmarks` has `job, seconds,
+    memory` (MiB), missing values where nothing was measured.
     """
 
     target_classes: Sequence[str]
@@ -33,8 +36,14 @@ class Inputs:
     grid: pd.DataFrame
     decoder: Json
     rewritten: Json
+    predictions: pd.DataFrame
+    examples: pd.DataFrame
+    neutral: pd.DataFrame
     space: ParameterSpace
+    weights: np.ndarray
     model_config: Json
+    config: Json
+    folder: str
     benchmarks: pd.DataFrame
 
     @cached_property
@@ -61,6 +70,21 @@ class Inputs:
         return -1.0 if unsigned and (config["correlation"] or 0) < 0 else 1.0
 
     @cached_property
+    def normalized(self) -> bool:
+        """Whether signs were turned so that the first target class encodes to +1."""
+        return bool(self.model_config["normalized"])
+
+    @cached_property
+    def weights_of(self) -> str:
+        """The part of the GRADIEND that was trained: the decoder, or the encoder where only that was."""
+        return trained_part(self.model_config)
+
+    @cached_property
+    def placeholder(self) -> str:
+        """What marks the slot in the texts."""
+        return str(self.config["data"]["mask_placeholder"])
+
+    @cached_property
     def training(self) -> Json:
         """The training of the selected seed."""
         return next(training for training in self.trainings if training["seed"] == self.selected)
@@ -80,6 +104,11 @@ class Inputs:
         """The target classes, then all others of the data, sorted."""
         there = {name for split in self.data_summary["examples"].values() for name in split}
         return [*self.target_classes, *sorted(there - set(self.target_classes))]
+
+
+def trained_part(model_config: Json) -> str:
+    """The part of a GRADIEND whose weights say where the feature sits."""
+    return "encoder" if model_config["supervised"] == "encoder" else "decoder"
 
 
 def entry_counts(space: ParameterSpace) -> dict[str, tuple[int, int]]:

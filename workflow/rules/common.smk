@@ -142,7 +142,8 @@ def settings_of(stage, run):
         "data_digest": digest_files(external_data(run), DIGESTS) if stage == "prepare_data" else "",
         "model_digest": digest_files(external_model(run), DIGESTS),
     }
-    return canonical(stage_settings(stage, resolved(run), **digests))
+    config = RUNS[run] if stage == "report" else resolved(run)  # the report shows what the user may write
+    return canonical(stage_settings(stage, config, **digests))
 
 
 def settings(stage):

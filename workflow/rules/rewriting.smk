@@ -6,8 +6,10 @@ rule rewrite_model:
         base_model_of,
         model=rules.post_prune.output.model,
         decoder=rules.evaluate_decoder.output.summary,
+        examples=rules.prepare_data.output.examples,
     output:
-        f"{ROOT}/rewritten/summary.json",
+        summary=f"{ROOT}/rewritten/summary.json",
+        predictions=f"{ROOT}/rewritten/predictions.parquet",
     log:
         f"{ROOT}/logs/rewrite_model.log",
     benchmark:
@@ -20,4 +22,5 @@ rule rewrite_model:
         model=folder_of_input("model"),
     shell:
         "python -m gradiend.stages.rewrite_model --settings {params.settings:q} --model {params.model:q}"
-        " --decoder {input.decoder:q} --out {output:q} 2> {log:q}"
+        " --decoder {input.decoder:q} --examples {input.examples:q}"
+        " --predictions {output.predictions:q} --out {output.summary:q} 2> {log:q}"
