@@ -56,12 +56,20 @@ def alarm(inputs: Inputs) -> str | None:
 
 def answers(inputs: Inputs) -> list[Answer]:
     """The questions a reader comes with, answered in this order."""
-    return [
+    found = [
         replace(separation(inputs), highlights=highlights.of_separation(inputs)),
         replace(rewriting(inputs), highlights=highlights.of_rewriting(inputs)),
         replace(stability(inputs), highlights=highlights.of_stability(inputs)),
         replace(training_gain(inputs), highlights=highlights.of_training_gain(inputs)),
     ]
+    return found if inputs.seed_report["convergent_count"] else [_doubted(one) for one in found]
+
+
+def _doubted(answer: Answer) -> Answer:
+    """Nothing good is said for sure about a seed that has not converged."""
+    if answer.verdict not in (YES, PARTLY):
+        return answer
+    return replace(answer, verdict=UNSURE, words=f"{answer.words}, but not converged")
 
 
 def separation(inputs: Inputs) -> Answer:
