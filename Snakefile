@@ -4,7 +4,9 @@ min_version("9.0")
 
 
 include: "workflow/rules/config.smk"
+include: "workflow/rules/paths.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/links.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/examples.smk"
 include: "workflow/rules/pruning.smk"
@@ -12,6 +14,7 @@ include: "workflow/rules/gradients.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/encoding.smk"
 include: "workflow/rules/selection.smk"
+include: "workflow/rules/sharing.smk"
 include: "workflow/rules/decoding.smk"
 include: "workflow/rules/rewriting.smk"
 include: "workflow/rules/report.smk"

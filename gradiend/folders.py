@@ -8,7 +8,18 @@ from gradiend.errors import GradiendError
 from gradiend.files import read_json
 
 GRADIEND_FILES = ("model.safetensors", "space.safetensors", "config.json", "training.json")
-_OF_THE_PIPELINE = ("benchmarks", "data", "decoder", "demo", "encoder", "gradients", "logs", "plots", "pruning")
+_OF_THE_PIPELINE = (
+    "benchmarks",
+    "data",
+    "decoder",
+    "demo",
+    "encoder",
+    "gradients",
+    "logs",
+    "plots",
+    "pruning",
+    "shared",
+)
 _TAKEN = {
     "output_dir": (*_OF_THE_PIPELINE, "rewritten", "seeds", "report.html"),
     "seed_runs_dir": (*_OF_THE_PIPELINE, "rewritten", "seeds/best", "model", "report.html"),

@@ -91,7 +91,18 @@ def test_several_runs_have_their_jobs_each_and_the_demo_is_of_all(tmp_path: Path
         ("a", "prepare_data"),
         ("b", "prepare_data"),
     ]
-    assert not any(one.run == "" and one.state == WAITING for one in found)
+    assert [(one.run, one.name) for one in found if one.state == WAITING] == [("", "index")]
+
+
+def test_a_stage_that_runs_share_is_shown_once_and_a_link_to_it_not(tmp_path: Path) -> None:
+    name = "evaluate_encoder-0123456789ab-1"
+    job(tmp_path / "shared", name, seconds=1)
+    write_json(tmp_path / "shared/evaluate_encoder-0123456789ab/seed_1/evaluation.json", {"correlation": 0.9})
+    for run, target in (("a", tmp_path / f"shared/logs/{name}.log"), ("b", tmp_path / "not/yet/made")):
+        job(tmp_path / run, "link_run")
+        (tmp_path / run / "logs/evaluate_encoder-1.log").symlink_to(target)
+    found = [one for one in jobs_of(tmp_path) if one.stage == "evaluate_encoder"]
+    assert [(one.run, one.name, one.correlation) for one in found] == [("shared", name, 0.9)]
 
 
 def test_the_time_left_is_that_of_the_bars_and_of_earlier_times_and_the_rest_is_named() -> None:

@@ -123,7 +123,11 @@ def read_benchmarks(folder: Path | None) -> pd.DataFrame:
     A file that is not there, or not complete, is left out: benchmarks say what a run cost, and nothing else
     depends on them.
     """
-    files = sorted(folder.glob("**/*.tsv")) if folder is not None and folder.is_dir() else []
+    files = (
+        sorted(path for path in folder.glob("**/*.tsv") if path.is_file())
+        if folder is not None and folder.is_dir()
+        else []
+    )
     found = [_benchmark(path) for path in files if path.stem != "report"]
     table = pd.DataFrame([one for one in found if one is not None], columns=["job", "seconds", "memory"])
     return table.iloc[table["job"].map(_place).argsort(kind="stable")].reset_index(drop=True)

@@ -15,6 +15,7 @@ ORDER = (*FIRST, *STAGES, "index")
 TAIL = 20_000  # bytes of a log that are read: the last state of its progress bar is in them
 _BAR = re.compile(r"(\d+)%\|[^|]*\|[^\[]*\[[\d:]+<([\d:]+|\?)")
 _CORRELATION = re.compile(r"correlation (-?[\d.]+)")
+_EVALUATION = re.compile(r"evaluate_encoder(?:-([0-9a-f]{12}))?-(\d+)")
 _ERRORS = ("error:", "interrupted", "Traceback")
 
 
@@ -44,15 +45,17 @@ def jobs_of(folder: Path) -> list[Job]:
     """
     if not folder.is_dir():
         raise GradiendError(f"{folder}: no such folder: give an experiment_dir")
-    own = [folder] if any(folder.glob("logs/*.log")) else []
-    runs = sorted(path.parent for path in folder.glob("*/logs") if any(path.glob("*.log")))
+    own = [folder] if _logs(folder) else []
+    runs = sorted(path.parent for path in folder.glob("*/logs") if _logs(path.parent))
     if not own and not runs:
         raise GradiendError(f"{folder}: no job has begun here: start the experiment, or give another experiment_dir")
     found: list[Job] = []
     for place in [*own, *runs]:
         run = "" if place == folder else place.name
-        begun = sorted((_job(log, run) for log in (place / "logs").glob("**/*.log")), key=_place)
-        found += begun if run == "" and runs else _with_waiting(begun, run, place)
+        begun = sorted((_job(log, run) for log in _logs(place)), key=_place)
+        found += begun if runs else _with_waiting(begun, run, place)
+    if runs and not any(job.name == "index" for job in found):
+        found.append(Job("", "index", WAITING))  # the last job, whatever the runs share
     return found
 
 
@@ -67,6 +70,11 @@ def seconds_left(jobs: Sequence[Job]) -> tuple[float, list[str]]:
     """What is known of the time left, and the jobs of which nothing is known."""
     coming = [job for job in jobs if job.state in (RUNNING, WAITING)]
     return sum(job.left or 0.0 for job in coming), [job.name for job in coming if job.left is None]
+
+
+def _logs(folder: Path) -> list[Path]:
+    """The logs that are written here: a run has links to those of the stages that it shares."""
+    return [log for log in (folder / "logs").glob("**/*.log") if log.is_file() and not log.is_symlink()]
 
 
 def _job(log: Path, run: str) -> Job:
@@ -116,12 +124,13 @@ def _seconds(benchmark: Path) -> float | None:
 
 def _evaluated(log: Path) -> float | None:
     """The correlation that a finished evaluation of a seed has written."""
-    seed = log.stem.removeprefix("evaluate_encoder-")
-    if seed == log.stem:
+    found = _EVALUATION.fullmatch(log.stem)
+    if found is None:
         return None
-    path = log.parent.parent / "seeds" / f"seed_{seed}" / "evaluation.json"
-    found = read_json(path)["correlation"] if path.is_file() else None
-    return None if found is None else float(found)
+    folder = f"evaluate_encoder-{found[1]}" if found[1] else "seeds"
+    path = log.parent.parent / folder / f"seed_{found[2]}" / "evaluation.json"
+    value = read_json(path)["correlation"] if path.is_file() else None
+    return None if value is None else float(value)
 
 
 def _last(pattern: "re.Pattern[str]", text: str) -> float | None:

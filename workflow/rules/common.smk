@@ -1,4 +1,4 @@
-# Paths, settings and input functions. The rules hold no logic, and the package knows no paths.
+# Settings and input functions. The rules hold no logic, and the package knows no paths.
 
 import shlex
 import sys
@@ -13,20 +13,17 @@ from gradiend.code import code_digest
 from gradiend.devices import SPREAD
 from gradiend.examples.files import data_files
 from gradiend.files import digest_files, read_json
-from gradiend.folders import GRADIEND_FILES, require_replaceable
+from gradiend.folders import require_replaceable
 from gradiend.model_files import DEMO_MODELS, model_files
 from gradiend.resolution import stage_settings
 from gradiend.selection import has_converged, next_seeds, seed_values
 from gradiend.settings import canonical
+from gradiend.sharing import BEFORE, stage_digests
 
-FIRST = next(iter(RUNS.values()))
-MANY = "" not in RUNS
 if (shards := max(run.shards for run in RUNS.values())) > 1:
     sys.exit(f"{ORIGIN}: shards: {shards} is wrong: the gradient stage is one job, use 1")
-OUT = FIRST.experiment_dir.rstrip("/")
-ROOT = f"{OUT}/{{run}}" if MANY else OUT
 KEEP_SEEDS = any(run.training_arguments.keep_seed_runs for run in RUNS.values())
-DIGESTS = Path(".snakemake/gradiend-digests.json")
+CONTENT_DIGESTS = Path(".snakemake/gradiend-digests.json")
 
 # A job runs the very code whose digest is in its params, with the python that runs Snakemake or, with --sdm conda,
 # that of its environment.
@@ -35,62 +32,6 @@ ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(workflow.basedir)), "OMP_WAIT_POLIC
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     ENVIRONMENT["PATH"] = shlex.quote(str(Path(sys.executable).parent)) + ":$PATH"
 shell.prefix("".join(f"export {name}={value}; " for name, value in ENVIRONMENT.items()))
-
-
-def folder(moved, name):
-    """A folder that the argument guide lets the user move, the same for all runs."""
-    if moved is None:
-        return f"{ROOT}/{name}"
-    return f"{moved.rstrip('/')}/{{run}}" if MANY else moved.rstrip("/")
-
-
-MODEL = folder(FIRST.training_arguments.output_dir, "model")
-SEEDS = folder(FIRST.training_arguments.seed_runs_dir, "seeds")
-SEED = f"{SEEDS}/seed_{{seed}}"
-DEMO = f"{OUT}/demo"
-MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-SPLITS = ("train", "validation", "test", "neutral")
-
-
-wildcard_constraints:
-    run="|".join(RUNS) if MANY else "[^/]+",
-    seed=r"\d+",
-    kind="|".join(DEMO_MODELS.values()),
-
-
-def gradiend_files(folder):
-    """What a GRADIEND's folder holds."""
-    return [f"{folder}/{name}" for name in GRADIEND_FILES]
-
-
-def folder_of_input(name):
-    """The folder of a group of input files, for stages that take folders."""
-
-    def folder(wildcards, input):
-        return str(Path(getattr(input, name)[0]).parent)
-
-    return folder
-
-
-def folder_of_output(name, above=0):
-    """The folder of a group of output files, or one `above` it."""
-
-    def folder(wildcards, output):
-        return str(Path(getattr(output, name)[0]).parents[above])
-
-    return folder
-
-
-def run_of(wildcards):
-    return wildcards.get("run", "")
-
-
-def of_all_runs(pattern):
-    return expand(pattern, run=list(RUNS)) if MANY else pattern
-
-
-def seed_paths(pattern, wildcards, seeds):
-    return expand(pattern, seed=seeds, **({"run": run_of(wildcards)} if MANY else {}))
 
 
 def demo_examples(run):
@@ -130,20 +71,40 @@ def external_model(run):
 for run_id in RUNS:
     user_error(external_data, run_id, origin=f"{ORIGIN}: ")
     user_error(external_model, run_id, origin=f"{ORIGIN}: ")
-    for own in (MODEL, f"{ROOT}/seeds/best"):
+    for own in (RUN_MODEL, f"{ROOT}/seeds/best"):
         user_error(require_replaceable, Path(own.format(run=run_id)), origin=f"{ORIGIN}: ")
-    for own in Path(SEEDS.format(run=run_id)).glob("seed_*/model"):
+    for own in Path(RUN_SEEDS.format(run=run_id)).glob("seed_*/model"):
         user_error(require_replaceable, own, origin=f"{ORIGIN}: ")
 
 
 @cache
 def settings_of(stage, run):
     digests = {
-        "data_digest": digest_files(external_data(run), DIGESTS) if stage == "prepare_data" else "",
-        "model_digest": digest_files(external_model(run), DIGESTS),
+        "data_digest": digest_files(external_data(run), CONTENT_DIGESTS) if stage == "prepare_data" else "",
+        "model_digest": digest_files(external_model(run), CONTENT_DIGESTS),
     }
     config = RUNS[run] if stage == "report" else resolved(run)  # the report shows what the user may write
     return canonical(stage_settings(stage, config, **digests))
+
+
+def stages_of(run):
+    """The stages that a run has and may share."""
+    left_out = {"cache_importance": not pruned(run), "cache_gradients": not cached(run)}
+    return [stage for stage in BEFORE if not left_out.get(stage)]
+
+
+def cached(run):
+    return RUNS[run].training_arguments.use_cached_gradients
+
+
+def pruned(run):
+    return RUNS[run].training_arguments.pre_prune_config is not None
+
+
+DIGESTS = (
+    {run: stage_digests({stage: settings_of(stage, run) for stage in stages_of(run)}) for run in RUNS} if MANY else {}
+)
+SHARING = {digest: run for run in reversed(DIGESTS) for digest in DIGESTS[run].values()}
 
 
 def settings(stage):
@@ -171,15 +132,11 @@ def base_model_of(wildcards):
     return [ancient(str(file)) for file in external_model(run_of(wildcards))]
 
 
-def cached(run):
-    return RUNS[run].training_arguments.use_cached_gradients
-
-
 def rows(split):
     """The stored rows of a split, or nothing where rows are computed as they are needed."""
 
     def files(wildcards):
-        return f"{ROOT}/gradients/{split}/rows.parquet" if cached(run_of(wildcards)) else []
+        return made(f"{GRADIENTS}/{split}/rows.parquet")(wildcards) if cached(run_of(wildcards)) else []
 
     return files
 
@@ -189,15 +146,14 @@ def stored(*splits):
 
     def files(wildcards):
         if cached(run_of(wildcards)):
-            return [f"{ROOT}/gradients/{split}/shard-0.safetensors" for split in splits]
+            return made(f"{GRADIENTS}/{split}/shard-0.safetensors" for split in splits)(wildcards)
         return base_model_of(wildcards)
 
     return files
 
 
 def importance_of(wildcards):
-    pruned = RUNS[run_of(wildcards)].training_arguments.pre_prune_config is not None
-    return f"{ROOT}/pruning/importance.safetensors" if pruned else []
+    return made(f"{IMPORTANCE}/importance.safetensors")(wildcards) if pruned(run_of(wildcards)) else []
 
 
 def whole_model_of(wildcards):
@@ -224,13 +180,15 @@ def device(part):
 
 def walk_seeds(wildcards):
     """(seeds certainly needed, open checkpoint or None); a stale or running evaluation is open."""
-    arguments = RUNS[run_of(wildcards)].training_arguments
+    run = run_of(wildcards)
+    arguments = RUNS[run].training_arguments
     seeds = seed_values(arguments.seed, arguments.max_seeds)
+    stage = {"digest": DIGESTS[run]["evaluate_encoder"]} if MANY else {}
     converged = {}
     while wave := next_seeds(converged, seeds, arguments.min_convergent_seeds):
         for seed in wave:
             try:
-                evaluation = checkpoints.evaluate_encoder.get(**dict(wildcards.items()), seed=seed).output[0]
+                evaluation = checkpoints.evaluate_encoder.get(**stage, seed=seed).output[0]
             except IncompleteCheckpointException as open_checkpoint:
                 return [*converged, *wave[wave.index(seed) :]], open_checkpoint
             converged[seed] = has_converged(
@@ -243,7 +201,8 @@ def per_seed(*patterns):
     """A file of every seed that is certainly needed; a wave at once, hence in parallel."""
 
     def files(wildcards):
-        return [file for pattern in patterns for file in seed_paths(pattern, wildcards, walk_seeds(wildcards)[0])]
+        run, seeds = run_of(wildcards), walk_seeds(wildcards)[0]
+        return [at(pattern, run, seed=seed) for pattern in patterns for seed in seeds]
 
     return files
 

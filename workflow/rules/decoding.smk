@@ -5,20 +5,20 @@ rule evaluate_decoder:
     input:
         base_model_of,
         stored("train"),
-        model=rules.post_prune.output.model,
-        examples=rules.prepare_data.output.examples,
-        neutral=rules.prepare_data.output.neutral,
-        data_summary=rules.prepare_data.output.summary,
-        space=rules.pre_prune.output,
+        model=made(rules.post_prune.output.model),
+        examples=made(rules.prepare_data.output.examples),
+        neutral=made(rules.prepare_data.output.neutral),
+        data_summary=made(rules.prepare_data.output.summary),
+        space=made(rules.pre_prune.output),
         train_rows=rows("train"),
     output:
-        grid=f"{ROOT}/decoder/grid.parquet",
-        positions=f"{ROOT}/decoder/lms_positions.parquet",
-        summary=f"{ROOT}/decoder/summary.json",
+        grid=f"{DECODER}/grid.parquet",
+        positions=f"{DECODER}/lms_positions.parquet",
+        summary=f"{DECODER}/summary.json",
     log:
-        f"{ROOT}/logs/evaluate_decoder.log",
+        f"{SHARED}/logs/evaluate_decoder{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/evaluate_decoder.tsv"
+        f"{SHARED}/benchmarks/evaluate_decoder{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     threads: 4

@@ -6,18 +6,18 @@
 checkpoint evaluate_encoder:
     input:
         stored("train", "validation"),
-        model=rules.train.output.model,
-        training=rules.train.output.training,
-        examples=rules.prepare_data.output.examples,
-        space=rules.pre_prune.output,
+        model=made(rules.train.output.model),
+        training=made(rules.train.output.training),
+        examples=made(rules.prepare_data.output.examples),
+        space=made(rules.pre_prune.output),
         train_rows=rows("train"),
         validation_rows=rows("validation"),
     output:
-        f"{SEED}/evaluation.json",
+        f"{EVALUATED}/seed_{{seed}}/evaluation.json",
     log:
-        f"{ROOT}/logs/evaluate_encoder-{{seed}}.log",
+        f"{SHARED}/logs/evaluate_encoder{OF}-{{seed}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/evaluate_encoder-{{seed}}.tsv"
+        f"{SHARED}/benchmarks/evaluate_encoder{OF}-{{seed}}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     resources:
@@ -37,21 +37,21 @@ checkpoint evaluate_encoder:
 rule evaluate_test:
     input:
         stored(*SPLITS),
-        model=rules.post_prune.output.model,
-        examples=rules.prepare_data.output.examples,
-        neutral=rules.prepare_data.output.neutral,
-        space=rules.pre_prune.output,
+        model=made(rules.post_prune.output.model),
+        examples=made(rules.prepare_data.output.examples),
+        neutral=made(rules.prepare_data.output.neutral),
+        space=made(rules.pre_prune.output),
         train_rows=rows("train"),
         validation_rows=rows("validation"),
         test_rows=rows("test"),
         neutral_rows=rows("neutral"),
     output:
-        metrics=f"{ROOT}/encoder/metrics.json",
-        encodings=f"{ROOT}/encoder/encodings.parquet",
+        metrics=f"{ENCODER}/metrics.json",
+        encodings=f"{ENCODER}/encodings.parquet",
     log:
-        f"{ROOT}/logs/evaluate_test.log",
+        f"{SHARED}/logs/evaluate_test{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/evaluate_test.tsv"
+        f"{SHARED}/benchmarks/evaluate_test{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     resources:

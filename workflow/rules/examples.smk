@@ -5,13 +5,13 @@ rule prepare_data:
     input:
         data_of,
     output:
-        examples=f"{ROOT}/data/examples.parquet",
-        neutral=f"{ROOT}/data/neutral.parquet",
-        summary=f"{ROOT}/data/summary.json",
+        examples=f"{DATA}/examples.parquet",
+        neutral=f"{DATA}/neutral.parquet",
+        summary=f"{DATA}/summary.json",
     log:
-        f"{ROOT}/logs/prepare_data.log",
+        f"{SHARED}/logs/prepare_data{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/prepare_data.tsv"
+        f"{SHARED}/benchmarks/prepare_data{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     params:

@@ -4,16 +4,16 @@
 rule cache_gradients:
     input:
         base_model_of,
-        examples=rules.prepare_data.output.examples,
-        neutral=rules.prepare_data.output.neutral,
-        space=rules.pre_prune.output,
+        examples=made(rules.prepare_data.output.examples),
+        neutral=made(rules.prepare_data.output.neutral),
+        space=made(rules.pre_prune.output),
     output:
-        [f"{ROOT}/gradients/{split}/shard-0.safetensors" for split in SPLITS],
-        rows=[f"{ROOT}/gradients/{split}/rows.parquet" for split in SPLITS],
+        [f"{GRADIENTS}/{split}/shard-0.safetensors" for split in SPLITS],
+        rows=[f"{GRADIENTS}/{split}/rows.parquet" for split in SPLITS],
     log:
-        f"{ROOT}/logs/cache_gradients.log",
+        f"{SHARED}/logs/cache_gradients{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/cache_gradients.tsv"
+        f"{SHARED}/benchmarks/cache_gradients{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     threads: 4

@@ -4,13 +4,13 @@
 rule cache_importance:
     input:
         base_model_of,
-        examples=rules.prepare_data.output.examples,
+        examples=made(rules.prepare_data.output.examples),
     output:
-        f"{ROOT}/pruning/importance.safetensors",
+        f"{IMPORTANCE}/importance.safetensors",
     log:
-        f"{ROOT}/logs/cache_importance.log",
+        f"{SHARED}/logs/cache_importance{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/cache_importance.tsv"
+        f"{SHARED}/benchmarks/cache_importance{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     threads: 4
@@ -31,11 +31,11 @@ rule pre_prune:
         whole_model_of,
         importance=importance_of,
     output:
-        f"{ROOT}/pruning/space.safetensors",
+        f"{SPACE}/space.safetensors",
     log:
-        f"{ROOT}/logs/pre_prune.log",
+        f"{SHARED}/logs/pre_prune{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/pre_prune.tsv"
+        f"{SHARED}/benchmarks/pre_prune{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     params:
@@ -48,13 +48,13 @@ rule pre_prune:
 
 rule post_prune:
     input:
-        best=gradiend_files(f"{ROOT}/seeds/best"),
+        best=made(gradiend_files(f"{SELECTED}/best")),
     output:
         model=gradiend_files(MODEL),
     log:
-        f"{ROOT}/logs/post_prune.log",
+        f"{SHARED}/logs/post_prune{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/post_prune.tsv"
+        f"{SHARED}/benchmarks/post_prune{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     params:

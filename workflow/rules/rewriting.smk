@@ -4,16 +4,16 @@
 rule rewrite_model:
     input:
         base_model_of,
-        model=rules.post_prune.output.model,
-        decoder=rules.evaluate_decoder.output.summary,
-        examples=rules.prepare_data.output.examples,
+        model=made(rules.post_prune.output.model),
+        decoder=made(rules.evaluate_decoder.output.summary),
+        examples=made(rules.prepare_data.output.examples),
     output:
-        summary=f"{ROOT}/rewritten/summary.json",
-        predictions=f"{ROOT}/rewritten/predictions.parquet",
+        summary=f"{REWRITTEN}/summary.json",
+        predictions=f"{REWRITTEN}/predictions.parquet",
     log:
-        f"{ROOT}/logs/rewrite_model.log",
+        f"{SHARED}/logs/rewrite_model{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/rewrite_model.tsv"
+        f"{SHARED}/benchmarks/rewrite_model{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     params:

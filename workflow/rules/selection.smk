@@ -3,17 +3,17 @@
 
 rule select_seed:
     input:
-        per_seed(*gradiend_files(f"{SEED}/model")),
+        per_seed(*gradiend_files(f"{TRAINED}/seed_{{seed}}/model")),
         evaluations=per_seed(rules.evaluate_encoder.output[0]),
         trainings=per_seed(rules.train.output.training),
         more=open_evaluation,
     output:
-        best=gradiend_files(f"{ROOT}/seeds/best"),
-        report=f"{ROOT}/seeds/seed_report.json",
+        best=gradiend_files(f"{SELECTED}/best"),
+        report=f"{SELECTED}/seed_report.json",
     log:
-        f"{ROOT}/logs/select_seed.log",
+        f"{SHARED}/logs/select_seed{OF}.log",
     benchmark:
-        f"{ROOT}/benchmarks/select_seed.tsv"
+        f"{SHARED}/benchmarks/select_seed{OF}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     params:

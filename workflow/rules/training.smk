@@ -4,17 +4,17 @@
 rule train:
     input:
         stored("train", "validation"),
-        examples=rules.prepare_data.output.examples,
-        space=rules.pre_prune.output,
+        examples=made(rules.prepare_data.output.examples),
+        space=made(rules.pre_prune.output),
         train_rows=rows("train"),
         validation_rows=rows("validation"),
     output:
-        training=f"{SEED}/training.json",
-        model=[file if KEEP_SEEDS else temp(file) for file in gradiend_files(f"{SEED}/model")],
+        training=f"{TRAINED}/seed_{{seed}}/training.json",
+        model=[file if KEEP_SEEDS else temp(file) for file in gradiend_files(f"{TRAINED}/seed_{{seed}}/model")],
     log:
-        f"{ROOT}/logs/train-{{seed}}.log",
+        f"{SHARED}/logs/train{OF}-{{seed}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/train-{{seed}}.tsv"
+        f"{SHARED}/benchmarks/train{OF}-{{seed}}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     resources:
@@ -27,9 +27,10 @@ rule train:
         settings=settings("train"),
         code=code_digest("train"),
         out=folder_of_output("model"),
+        partial=f"{OUT}/.partial/train{OF}-{{seed}}.safetensors",
     shell:
         "python -m gradiend.stages.train --settings {params.settings:q} --seed {wildcards.seed}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
-        " --keep-seed-runs {resources.keep_seed_runs} --out {params.out:q} --training {output.training:q} 2> {log:q}"
+        " --keep-seed-runs {resources.keep_seed_runs} --partial {params.partial:q} --out {params.out:q} --training {output.training:q} 2> {log:q}"

@@ -1,0 +1,58 @@
+# The links that make a run's folder whole, where other runs may share its stages.
+
+
+def links_of_run(wildcards):
+    """Link -> what it points to: the folders of a run, as they would lie there without sharing."""
+    run = wildcards.run
+    links = {f"{ROOT}/data": DATA, f"{ROOT}/pruning/space.safetensors": f"{SPACE}/space.safetensors"}
+    if pruned(run):
+        links[f"{ROOT}/pruning/importance.safetensors"] = f"{IMPORTANCE}/importance.safetensors"
+    if cached(run):
+        links[f"{ROOT}/gradients"] = GRADIENTS
+    links |= {f"{ROOT}/seeds/{name}": f"{SELECTED}/{name}" for name in ("best", "seed_report.json")}
+    links |= {RUN_MODEL: MODEL, f"{ROOT}/encoder": ENCODER, f"{ROOT}/decoder": DECODER, f"{ROOT}/rewritten": REWRITTEN}
+    for stage in set(stages_of(run)) - set(SEED_STAGES):
+        links |= journal_links(stage)
+    return filled(links, run)
+
+
+def links_of_seeds(wildcards):
+    """The same for the seeds that were tried."""
+    links = {}
+    for seed in walk_seeds(wildcards)[0]:
+        names = ["model", "training.json"]
+        names += ["checkpoints"] * (RUNS[wildcards.run].training_arguments.save_strategy == "steps")
+        own = f"seed_{seed}"
+        seed_links = {f"{RUN_SEEDS}/{own}/{name}": f"{TRAINED}/{own}/{name}" for name in names}
+        seed_links[f"{RUN_SEEDS}/{own}/evaluation.json"] = f"{EVALUATED}/{own}/evaluation.json"
+        for stage in SEED_STAGES:
+            seed_links |= journal_links(stage, f"-{seed}")
+        links |= filled(seed_links, wildcards.run)
+    return links
+
+
+SEED_STAGES = ("train", "evaluate_encoder")
+
+
+def journal_links(stage, seed=""):
+    """A stage's log and benchmark."""
+    kinds = {"logs": "log", "benchmarks": "tsv"}
+    return {
+        f"{ROOT}/{kind}/{stage}{seed}.{end}": f"{SHARED}/{kind}/{stage}{OF}{seed}.{end}" for kind, end in kinds.items()
+    }
+
+
+def filled(links, run):
+    return {at(link, run): at(target, run) for link, target in links.items()}
+
+
+def as_json(links):
+    def params(wildcards):
+        return json.dumps(links(wildcards), sort_keys=True)
+
+    return params
+
+
+def links(wildcards):
+    """What makes a run's folder whole, where other runs may share its stages."""
+    return [f"{ROOT}/links.json", f"{RUN_SEEDS}/links.json"] if MANY else []
