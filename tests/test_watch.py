@@ -103,6 +103,7 @@ def test_a_stage_that_runs_share_is_shown_once_and_a_link_to_it_not(tmp_path: Pa
         (tmp_path / run / "logs/evaluate_encoder-1.log").symlink_to(target)
     found = [one for one in jobs_of(tmp_path) if one.stage == "evaluate_encoder"]
     assert [(one.run, one.name, one.correlation) for one in found] == [("shared", name, 0.9)]
+    assert "link_run" not in states(tmp_path)
 
 
 def test_the_time_left_is_that_of_the_bars_and_of_earlier_times_and_the_rest_is_named() -> None:

@@ -69,7 +69,7 @@ def _doubted(answer: Answer) -> Answer:
     """Nothing good is said for sure about a seed that has not converged."""
     if answer.verdict not in (YES, PARTLY):
         return answer
-    return replace(answer, verdict=UNSURE, words=f"{answer.words}, but not converged")
+    return replace(answer, verdict=UNSURE, words=f"{answer.words}; not converged")
 
 
 def separation(inputs: Inputs) -> Answer:

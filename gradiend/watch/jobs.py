@@ -11,6 +11,7 @@ from gradiend.settings import STAGES
 
 DONE, RUNNING, FAILED, WAITING = "done", "running", "failed", "waiting"
 FIRST = ("build_demo_data", "build_demo_model", "check_demo_model")
+UNTIMED = ("link_run", "link_seeds")  # they have no benchmark, and are done at once
 ORDER = (*FIRST, *STAGES, "index")
 TAIL = 20_000  # bytes of a log that are read: the last state of its progress bar is in them
 _BAR = re.compile(r"(\d+)%\|[^|]*\|[^\[]*\[[\d:]+<([\d:]+|\?)")
@@ -74,7 +75,8 @@ def seconds_left(jobs: Sequence[Job]) -> tuple[float, list[str]]:
 
 def _logs(folder: Path) -> list[Path]:
     """The logs that are written here: a run has links to those of the stages that it shares."""
-    return [log for log in (folder / "logs").glob("**/*.log") if log.is_file() and not log.is_symlink()]
+    there = [log for log in (folder / "logs").glob("**/*.log") if log.is_file() and not log.is_symlink()]
+    return [log for log in there if log.stem not in UNTIMED]
 
 
 def _job(log: Path, run: str) -> Job:
