@@ -23,6 +23,7 @@ include: "workflow/rules/rewriting.smk"
 include: "workflow/rules/comparable.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/index.smk"
 
 
 localrules:
@@ -34,3 +35,4 @@ rule all:
     input:
         of_all_runs(f"{ROOT}/report.html"),
         comparison(),
+        f"{OUT}/index.html" if MANY else [],

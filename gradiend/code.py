@@ -13,12 +13,14 @@ from gradiend.files import digest_bytes
 
 PACKAGE = Path(__file__).parent
 NAME = "gradiend"
+PAGES = (".html", ".css", ".js")
 
 
 def code_digest(stage: str, package: Path = PACKAGE) -> str:
     """SHA-256, 16 hex digits, of the code that `python -m gradiend.stages.<stage>` runs."""
     modules = modules_of(f"stages.{stage}", package).values()
-    templates = sorted({page for path in modules if path.name == "__init__.py" for page in path.parent.glob("*.html")})
+    packages = {path.parent for path in modules if path.name == "__init__.py"}
+    templates = sorted(file for own in packages for file in own.iterdir() if file.suffix in PAGES)
     trees = (_tree(path.read_text(encoding="utf-8")).encode() for path in modules)
     return digest_bytes(*trees, *(page.read_bytes() for page in templates))[:16]
 

@@ -15,7 +15,7 @@ from gradiend.validation import Path, line, problems, shown
 from gradiend.values import read_null
 
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]{0,150}")
-FOLDERS = ("benchmarks", "comparison", "demo", "logs", "shared")  # of the pipeline, beside those of the runs
+FOLDERS = ("benchmarks", "comparison", "demo", "index.html", "logs", "shared")  # of the pipeline, beside the runs'
 _EXPERIMENT = TypeAdapter(ExperimentConfig)
 
 

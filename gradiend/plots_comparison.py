@@ -10,7 +10,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from gradiend.comparison import matrix
-from gradiend.plots import BLUES, INK, PALE, WIDTH, short, styled
+from gradiend.plots_style import INK, PALE, WIDTH, short, styled
+from gradiend.plots_weights import BLUES
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", *BLUES])
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#8a2d00", "#D55E00", "#f7f7f7", "#0072B2", "#00324f"])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch, Polygon
 from matplotlib.path import Path
 
-from gradiend.plots import GRID, INK, PALETTE, WIDTH, colours, short, styled
+from gradiend.plots_style import GRID, INK, PALETTE, WIDTH, colours, short, styled
 
 MOST_IN_VENN = 6
 MOST_COLUMNS = 30  # combinations drawn in an UpSet plot, the largest ones

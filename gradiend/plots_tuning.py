@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from gradiend.plots import INK, PALE, PALETTE, WIDTH, styled
+from gradiend.plots_style import INK, PALE, PALETTE, WIDTH, styled
 
 MOST_TICKS = 13
 

@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
 from gradiend.arguments import MlmHeadConfig
 from gradiend.errors import GradiendError
 from gradiend.experiment import DEFAULT_LEARNING_RATES, ExperimentConfig
@@ -167,6 +169,20 @@ def _evaluate_decoder(config: ExperimentConfig) -> Values:
     }
 
 
+def _report(config: ExperimentConfig) -> Values:
+    """Whatever changes here makes an earlier stage stale, and so the report anyway."""
+    everything = TypeAdapter(ExperimentConfig).dump_python(config, mode="json")
+    return {"config": _without(everything, NO_INFLUENCE)}
+
+
+def _without(values: Values, paths: frozenset[str], above: str = "") -> Values:
+    return {
+        key: _without(value, paths, f"{above}{key}.") if isinstance(value, dict) else value
+        for key, value in values.items()
+        if above + key not in paths
+    }
+
+
 OWN: dict[str, Callable[[ExperimentConfig], Values]] = {
     "prepare_data": _prepare_data,
     "cache_importance": _cache_importance,
@@ -181,6 +197,7 @@ OWN: dict[str, Callable[[ExperimentConfig], Values]] = {
     "measure_stability": _comparison,
     "cross_encode": _evaluate_test,
     "compare_runs": _comparison,
+    "report": _report,
 }
 
 

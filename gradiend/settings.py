@@ -235,9 +235,10 @@ class CompareRuns:
 
 @dataclass(frozen=True, config=CONFIG)
 class Report:
-    """Everything above -> plots and one page."""
+    """Everything above -> plots and one page. `config` is the run's config file, without what determines no result."""
 
     target_classes: list[str]
+    config: dict[str, Any]
 
 
 STAGES: dict[str, type[Any]] = {

@@ -18,7 +18,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "post_prune": ("select_seed",),
     "evaluate_test": ("post_prune",),
     "evaluate_decoder": ("post_prune",),
-    "rewrite_model": ("evaluate_decoder",),
+    "rewrite_model": ("prepare_data", "evaluate_decoder"),
 }
 
 

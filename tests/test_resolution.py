@@ -1,5 +1,6 @@
 """Which setting makes which stage stale: the whole table, for stored and for live rows."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,10 +138,15 @@ BEFORE: dict[str, dict[str, Any]] = {
 
 def resolved(raw: dict[str, Any], **digests: str) -> dict[str, str]:
     """The canonical settings of every stage that the config has."""
-    read = parse_config(raw, "config.yaml")
+    return {stage: canonical(own) for stage, own in _settings_of(parse_config(raw, "config.yaml"), **digests).items()}
+
+
+def _settings_of(read: ExperimentConfig, **digests: str) -> dict[str, Any]:
     pruned = read.training_arguments.pre_prune_config is not None
     stages = [stage for stage in STAGES if pruned or stage != "cache_importance"]
-    return {stage: canonical(stage_settings(stage, read, **digests)) for stage in stages}
+    settings = {stage: stage_settings(stage, read, **digests) for stage in stages}
+    settings["report"] = replace(settings["report"], config={})  # what is in it makes an earlier stage stale
+    return settings
 
 
 def stale(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -176,6 +182,22 @@ def test_without_stored_rows_those_who_read_rows_read_what_rows_are_made_of(sett
     before = given(**BEFORE.get(setting, {}), use_cached_gradients=False)
     computed = (ROWS - ({"evaluate_decoder"} if name in CAPS else NONE)) if "cache_gradients" in expected else NONE
     assert stale(resolved(before), resolved(changed(before, {setting: value}))) == expected | computed
+
+
+def test_the_report_has_the_config_without_what_determines_no_result() -> None:
+    read = parse_config(COMPLETE, "config.yaml")
+    shown = stage_settings("report", read).config
+    for setting in all_settings():
+        owner: Any = shown
+        for key in setting.split("."):
+            owner = owner.get(key, NO_INFLUENCE) if isinstance(owner, dict) else owner
+        assert (owner is NO_INFLUENCE) == (setting in NO_INFLUENCE), setting
+
+
+def test_the_reports_config_makes_the_same_run_again() -> None:
+    shown = stage_settings("report", parse_config(COMPLETE, "config.yaml")).config
+    again = parse_config({**shown, "experiment_dir": "elsewhere"}, "config.yaml")
+    assert resolved(COMPLETE) == {stage: canonical(own) for stage, own in _settings_of(again).items()}
 
 
 def test_a_change_of_the_balance_remakes_capped_rows() -> None:

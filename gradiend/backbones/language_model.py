@@ -36,6 +36,11 @@ class LanguageModel(SlotModel):
     def target_ids(self, target: str) -> tuple[int, ...]:
         """The token ids of a target after white space. Raises `GradiendError` if it is not in the vocabulary."""
 
+    def word(self, token: int) -> str:
+        """A token as people read it, without the white space before it; its name where it stands for white space."""
+        text = str(self.tokenizer.decode([token])).strip()
+        return text or str(self.tokenizer.convert_ids_to_tokens(token))
+
     def neutral_slots(self, neutral: pd.DataFrame, seed: int) -> list[Slot | None]:
         """Neutral texts -> slots: at the text's own slot where its token is known, else at one real token, seeded.
 

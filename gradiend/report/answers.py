@@ -1,7 +1,9 @@
 """The answers at the top of a report: a question, a verdict, and the sentences that bear it out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from gradiend.report import highlights
+from gradiend.report.highlights import Highlight
 from gradiend.report.inputs import Inputs, Json
 from gradiend.report.numbers import (
     arrow,
@@ -27,12 +29,13 @@ NO_REASON = "no reason is given"
 
 @dataclass(frozen=True)
 class Answer:
-    """A question, `verdict` (yes, partly, no, unsure) and the same in a few words, and sentences."""
+    """A question, `verdict` (yes, partly, no, unsure) and the same in a few words, sentences, and numbers."""
 
     question: str
     verdict: str
     words: str
     sentences: list[str] = field(default_factory=list)
+    highlights: list[Highlight] = field(default_factory=list)
 
 
 def alarm(inputs: Inputs) -> str | None:
@@ -53,7 +56,20 @@ def alarm(inputs: Inputs) -> str | None:
 
 def answers(inputs: Inputs) -> list[Answer]:
     """The questions a reader comes with, answered in this order."""
-    return [separation(inputs), training_gain(inputs), rewriting(inputs), stability(inputs)]
+    found = [
+        replace(separation(inputs), highlights=highlights.of_separation(inputs)),
+        replace(rewriting(inputs), highlights=highlights.of_rewriting(inputs)),
+        replace(stability(inputs), highlights=highlights.of_stability(inputs)),
+        replace(training_gain(inputs), highlights=highlights.of_training_gain(inputs)),
+    ]
+    return found if inputs.seed_report["convergent_count"] else [_doubted(one) for one in found]
+
+
+def _doubted(answer: Answer) -> Answer:
+    """Nothing good is said for sure about a seed that has not converged."""
+    if answer.verdict not in (YES, PARTLY):
+        return answer
+    return replace(answer, verdict=UNSURE, words=f"{answer.words}; not converged")
 
 
 def separation(inputs: Inputs) -> Answer:

@@ -8,7 +8,7 @@ import pandas as pd
 from gradiend import plots_tuning
 from gradiend.learning_rates import Trial, choose, rates, remarks
 from gradiend.report.numbers import number
-from gradiend.report.pictures import Picture
+from gradiend.report.picture import Picture
 
 
 def tuning_curve(trials: pd.DataFrame, seed_report: Mapping[str, Any]) -> Picture:
@@ -30,7 +30,7 @@ def tuning_curve(trials: pd.DataFrame, seed_report: Mapping[str, Any]) -> Pictur
     figure = plots_tuning.learning_rates(
         trials, metric=metric, what=name, threshold=seed_report["threshold"], chosen=chosen.learning_rate
     )
-    return Picture("learning_rates", "The search for a learning rate", f"{alt}.", caption + notes, figure)
+    return Picture("learning_rates", "The search for a learning rate", f"{alt}.", caption + notes, figure, trials)
 
 
 def _trials(table: pd.DataFrame) -> list[Trial]:

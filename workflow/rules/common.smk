@@ -83,7 +83,8 @@ def settings_of(stage, run):
         "data_digest": digest_files(external_data(run), CONTENT_DIGESTS) if stage == "prepare_data" else "",
         "model_digest": digest_files(external_model(run), CONTENT_DIGESTS),
     }
-    return canonical(stage_settings(stage, resolved(run), **digests))
+    config = RUNS[run] if stage == "report" else resolved(run)  # the report shows what the user may write
+    return canonical(stage_settings(stage, config, **digests))
 
 
 def stages_of(run):
