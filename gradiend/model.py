@@ -73,7 +73,10 @@ class GradiendModel(nn.Module):
         self.decoder: nn.Linear = nn.utils.skip_init(nn.Linear, latent, size, bias=config.bias_decoder)
 
     def initialise(self, seed: int) -> "GradiendModel":
-        """Encoder uniform in +-1/sqrt(input_dim), decoder weight and bias uniform in +-max|W_e|."""
+        """Draw all weights from the seed, and return the model.
+
+        Encoder uniform in +-1/sqrt(input_dim), decoder weight and bias uniform in +-max|W_e|.
+        """
         generator = torch.Generator().manual_seed(seed)
         bound = 1 / math.sqrt(self.space.input_dim)
         nn.init.uniform_(self.encoder.weight, -bound, bound, generator=generator)
@@ -84,15 +87,15 @@ class GradiendModel(nn.Module):
         return self
 
     def encode(self, rows: Tensor) -> Tensor:
-        """`[..., input_dim] -> [..., latent_dim]`."""
+        """The latents h of rows: `[..., input_dim] -> [..., latent_dim]`; with tanh in (-1, 1)."""
         return ACTIVATIONS[self.config.activation_encoder](self.encoder(rows))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """`[..., latent_dim] -> [..., input_dim]`."""
+        """The predicted target gradients y of latents: `[..., latent_dim] -> [..., input_dim]`."""
         return ACTIVATIONS[self.config.activation_decoder](self.decoder(latents))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """`decode(encode(rows))`."""
+        """`decode(encode(rows))`, `[..., input_dim]`: what training compares with the target rows."""
         return self.decode(self.encode(rows))
 
     @torch.no_grad()
@@ -106,7 +109,7 @@ class GradiendModel(nn.Module):
         return self.decode(latents)
 
     def select(self, positions: Tensor) -> "GradiendModel":
-        """The GRADIEND over the entries at these sorted positions `[k]`, with their weights."""
+        """The GRADIEND over the entries at these sorted positions `[k]` (int64), with their weights; this one stays."""
         smaller = GradiendModel(self.space.select(positions), self.config)
         weights = {
             "encoder.weight": self.encoder.weight.detach()[:, positions],
