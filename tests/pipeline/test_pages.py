@@ -22,6 +22,7 @@ pytestmark = pytest.mark.xdist_group("staleness")  # whose worker has the finish
 
 # page and first command of each block that is not run; whoever adds one says so here and, with the reason, in the block
 LEFT_OUT = {("docs/pruning.md", "python benchmarks/importance.py results/demo female male")}
+PLANNED: set[tuple[str, ...]] = set()
 DONE_ELSEWHERE = ("source .venv/bin/activate",)  # by `make`
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 BASH = list(dict.fromkeys(page for page in PAGES if any(b.language == "bash" and b.runs for b in blocks(page))))
@@ -86,7 +87,11 @@ def run(command: str, folder: Path, where: str) -> None:
 
 
 def planned(options: list[str], variables: dict[str, str], folder: Path, where: str) -> None:
-    """`snakemake` with these options, as a dry run; --unlock does what it says."""
+    """`snakemake` with these options, as a dry run; --unlock does what it says. The same on another page is done once."""
+    done = (*options, *(path.read_text() for path in sorted(folder.glob("*.yaml")) if path.name in options))
+    if done in PLANNED:
+        return
+    PLANNED.add(done)
     dry = [] if "--unlock" in options or "-n" in options else ["-n"]
     result = subprocess.run(
         [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), *options, *dry],
