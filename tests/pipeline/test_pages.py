@@ -25,8 +25,7 @@ LEFT_OUT = {("docs/pruning.md", "python benchmarks/importance.py results/demo fe
 PLANNED: set[tuple[str, ...]] = set()
 DONE_ELSEWHERE = ("source .venv/bin/activate",)  # by `make`
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-BASH = list(dict.fromkeys(page for page in PAGES if any(b.language == "bash" and b.runs for b in blocks(page))))
-PYTHON = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
+RUN = list(dict.fromkeys(block.page for block in BLOCKS if block.runs and block.language in ("bash", "python")))
 
 
 def of(language: str) -> list[Block]:
@@ -50,23 +49,18 @@ def test_a_config_can_be_loaded_alone_or_over_the_default_one(block: Block) -> N
     assert load_runs(given if whole else merged(default, given), block.where)
 
 
-@pytest.mark.parametrize("page", BASH, ids=lambda page: page.stem)
-def test_the_commands_of_a_page_run(page: Path, finished: Experiment, tmp_path: Path) -> None:
-    folder = prepare(tmp_path / "reader", page, finished)
-    for block in of("bash"):
-        if block.page == page:
-            for command in commands(block):
-                run(command, folder, block.where)
-
-
-@pytest.mark.parametrize("page", PYTHON, ids=lambda page: page.stem)
-def test_the_python_of_a_page_runs_from_top_to_bottom(
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+def test_the_commands_and_the_python_of_a_page_run_from_top_to_bottom(
     page: Path, finished: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(prepare(tmp_path / "reader", page, finished))
+    folder = prepare(tmp_path / "reader", page, finished)
+    monkeypatch.chdir(folder)
     names: dict[str, object] = {"__name__": "__main__"}
-    for block in of("python"):
-        if block.page == page:
+    for block in blocks(page):
+        if block.runs and block.language == "bash":
+            for command in commands(block):
+                run(command, folder, block.where)
+        if block.runs and block.language == "python":
             with contextlib.redirect_stdout(io.StringIO()):
                 exec(compile("\n" * block.line + block.code, str(page), "exec"), names)
 

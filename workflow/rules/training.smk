@@ -27,9 +27,10 @@ rule train:
         settings=settings("train"),
         code=code_digest("train"),
         out=folder_of_output("model"),
+        partial=f"{OUT}/.partial/train{OF}-{{seed}}.safetensors",
     shell:
         "python -m gradiend.stages.train --settings {params.settings:q} --seed {wildcards.seed}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
-        " --keep-seed-runs {resources.keep_seed_runs} --out {params.out:q} --training {output.training:q} 2> {log:q}"
+        " --keep-seed-runs {resources.keep_seed_runs} --partial {params.partial:q} --out {params.out:q} --training {output.training:q} 2> {log:q}"
