@@ -81,7 +81,7 @@ def run(command: str, folder: Path, where: str) -> None:
 
 
 def planned(options: list[str], variables: dict[str, str], folder: Path, where: str) -> None:
-    """`snakemake` with these options, as a dry run; --unlock does what it says. The same on another page is done once."""
+    """`snakemake` with these options, as a dry run, and once for all pages; --unlock does what it says."""
     done = (*options, *(path.read_text() for path in sorted(folder.glob("*.yaml")) if path.name in options))
     if done in PLANNED:
         return
