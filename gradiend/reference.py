@@ -9,27 +9,24 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from gradiend.arguments import PostPruneConfig, PrePruneConfig, TrainingArguments
 from gradiend.errors import GradiendError, did_you_mean
-from gradiend.experiment import Columns, DataConfig, DecoderConfig, ExperimentConfig, ModelConfig
+from gradiend.experiment import ExperimentConfig
 from gradiend.files import write_text
 from gradiend.validation import expected, shown
 
-CLASSES: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (
-        ExperimentConfig,
-        ModelConfig,
-        DataConfig,
-        Columns,
-        DecoderConfig,
-        TrainingArguments,
-        PrePruneConfig,
-        PostPruneConfig,
-    )
-}
+
+def _settings_classes(kind: Any) -> Iterator[type[Any]]:
+    """A settings class, or those in a type, each with those of its settings."""
+    own = isinstance(kind, type) and is_dataclass(kind)
+    if own:
+        yield kind
+    for part in [one.type for one in fields(kind)] if own else get_args(kind):
+        yield from _settings_classes(part)
+
+
+CLASSES: dict[str, type[Any]] = {kind.__name__: kind for kind in _settings_classes(ExperimentConfig)}
 _PART = re.compile(r"<!-- (\w+)(?:: (\w+) to (\w+))? -->\n.*?<!-- end -->", re.DOTALL)
 
 
