@@ -54,11 +54,8 @@ def commands(block: Block) -> list[str]:
     return [bare for line in lines if (bare := re.sub(r"(^|\s)#.*", "", line).strip())]
 
 
-def prepare(folder: Path, page: Path, finished: Experiment) -> Path:
-    """`folder` as a page's reader has it: tables, a base model, the demo's results, the page's config files.
-
-    Config files of the first steps are there too, as they are for whoever has followed them.
-    """
+def prepare(folder: Path, page: Path) -> Path:
+    """`folder` as a page's reader has it: tables, a base model, config files of the page and of the first steps."""
     for table in ("my/examples.csv", "data/gender.csv"):
         (folder / table).parent.mkdir(parents=True)
         story_examples().to_csv(folder / table, index=False)
@@ -67,15 +64,19 @@ def prepare(folder: Path, page: Path, finished: Experiment) -> Path:
     _one_file_a_class(folder / "my")
     save_learnt_model(folder / "bert-base-cased")
     (folder / "config.yaml").symlink_to(PROJECT / "config.yaml")
+    for block in [*blocks(PROJECT / "docs" / "start.md"), *blocks(page)]:
+        if block.language == "yaml" and (name := _NAME.match(block.code.partition("\n")[0])):
+            (folder / name[1]).write_text(block.code)
+    return folder
+
+
+def add_results(folder: Path, finished: Experiment) -> None:
+    """The results of a finished experiment where the default one has them, and its base model as the demo's."""
     results = folder / "results" / "demo"
     (results / "demo").mkdir(parents=True)
     for path in finished.path().iterdir():
         (results / path.name).symlink_to(path)
     (results / "demo" / "model").symlink_to(finished.folder / "model")
-    for block in [*blocks(PROJECT / "docs" / "start.md"), *blocks(page)]:
-        if block.language == "yaml" and (name := _NAME.match(block.code.partition("\n")[0])):
-            (folder / name[1]).write_text(block.code)
-    return folder
 
 
 def _one_file_a_class(folder: Path) -> None:

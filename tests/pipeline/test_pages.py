@@ -11,21 +11,24 @@ from pathlib import Path
 
 import pytest
 import yaml
-from experiment import PROJECT, Experiment
-from pages import LANGUAGES, NOT_RUN, PAGES, Block, blocks, commands, prepare
+from experiment import PROJECT
+from pages import LANGUAGES, NOT_RUN, PAGES, Block, add_results, blocks, commands, prepare
 
 from gradiend.cli import main
 from gradiend.config import load_runs
 from gradiend.matrix import merged
-
-pytestmark = pytest.mark.xdist_group("staleness")  # whose worker has the finished experiment
 
 # page and first command of each block that is not run; whoever adds one says so here and, with the reason, in the block
 LEFT_OUT = {("docs/pruning.md", "python benchmarks/importance.py results/demo female male")}
 PLANNED: set[tuple[str, ...]] = set()
 DONE_ELSEWHERE = ("source .venv/bin/activate",)  # by `make`
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-RUN = list(dict.fromkeys(block.page for block in BLOCKS if block.runs and block.language in ("bash", "python")))
+PYTHON = {block.page for block in BLOCKS if block.language == "python"}
+WITH_RESULTS = pytest.mark.xdist_group("staleness")  # whose worker has the finished experiment
+RUN = [
+    pytest.param(page, id=page.stem, marks=[WITH_RESULTS] if page in PYTHON else [])
+    for page in dict.fromkeys(block.page for block in BLOCKS if block.runs and block.language in ("bash", "python"))
+]
 
 
 def of(language: str) -> list[Block]:
@@ -49,11 +52,13 @@ def test_a_config_can_be_loaded_alone_or_over_the_default_one(block: Block) -> N
     assert load_runs(given if whole else merged(default, given), block.where)
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", RUN)
 def test_the_commands_and_the_python_of_a_page_run_from_top_to_bottom(
-    page: Path, finished: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = prepare(tmp_path / "reader", page, finished)
+    folder = prepare(tmp_path / "reader", page)
+    if page in PYTHON:
+        add_results(folder, request.getfixturevalue("finished"))
     monkeypatch.chdir(folder)
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page):
