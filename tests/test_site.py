@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from experiment import PROJECT
 
-pytest.importorskip("material")
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
