@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -20,12 +20,10 @@ from gradiend.files import digest_files
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.gradients.rows import source_of
 from gradiend.labels import strengthening_factor
-from gradiend.model import GradiendModel
+from gradiend.model import Format, GradiendModel
 from gradiend.model_files import model_files
 from gradiend.rewriting import Rewriter
 from gradiend.settings import BaseModel
-
-Format = Literal["gradiend", "aieng-lab"]
 
 
 class ModelWithGradiend:
@@ -106,7 +104,7 @@ class ModelWithGradiend:
 
     def save_pretrained(self, folder: str | Path, *, format: Format = "gradiend") -> None:
         """Write the GRADIEND's folder, which names its base model; "aieng-lab" is the format of the paper's package."""
-        self.gradiend.save_pretrained(Path(folder))
+        self.gradiend.save_pretrained(folder, format=format)
 
     def gradients(self, text: str, label: str) -> Tensor:
         """The gradient `[input_dim]` of the loss of the token `label` at the text's slot, on the CPU.
