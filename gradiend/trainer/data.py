@@ -1,5 +1,6 @@
 """Data given in memory -> files that a config can name."""
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +9,7 @@ import pandas as pd
 import pyarrow
 
 from gradiend.errors import GradiendError
-from gradiend.files import file_name
-from gradiend.tables import write_table
+from gradiend.files import file_name, replacing
 
 Table = pd.DataFrame | str | os.PathLike[str]
 
@@ -38,10 +38,14 @@ def _named(data: Table, path: Path) -> str:
             f"data: a {kind} is wrong: should be a DataFrame, a path, an id, or {{class: one of these}}"
         )
     try:
-        write_table(path, data.set_axis(data.columns.map(str), axis="columns").reset_index(drop=True))
+        content = io.BytesIO()
+        data.set_axis(data.columns.map(str), axis="columns").to_parquet(content, index=False)
     except (pyarrow.ArrowException, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise GradiendError(
             f"data: a table that cannot be written to {path} ({reason}): keep columns of text"
         ) from error
+    if not (path.is_file() and path.read_bytes() == content.getvalue()):
+        with replacing(path) as temporary:
+            temporary.write_bytes(content.getvalue())
     return str(path)
