@@ -16,6 +16,8 @@ from gradiend.examples.sources import read_source
 from gradiend.experiment import Columns, DecoderConfig, ExperimentConfig
 from gradiend.files import write_text
 from gradiend.folders import misplaced
+from gradiend.model_files import DEMO_MODELS
+from gradiend.trainer.model_with_gradiend import ModelWithGradiend
 
 ORIGIN = "TextPredictionTrainer"
 
@@ -28,6 +30,27 @@ def run_folder(arguments: TrainingArguments, run_id: str | None, otherwise: str)
     if not RUN_ID.fullmatch(run_id):
         raise GradiendError(f"run_id: {run_id!r} is no run id: use letters, digits, _ . = and -, at most 150")
     return os.path.join(root, run_id)
+
+
+def base_model_of(model: str | Path | ModelWithGradiend, arguments: TrainingArguments) -> dict[str, Any]:
+    """What `model` of a config says. Raises `GradiendError` on a model that cannot be trained with these arguments."""
+    if not isinstance(model, ModelWithGradiend):
+        if str(model) in DEMO_MODELS:
+            raise GradiendError(
+                f"model: '{model}' is built by the pipeline: run `make run`, then use results/demo/demo/model"
+            )
+        return {"name": str(model)}
+    if arguments.params is not None:
+        raise GradiendError(
+            "params: a ready-made model has its parameters: give param_map to create_model_with_gradiend"
+        )
+    if model.gradiend.config.made_by:
+        raise GradiendError(f"model: a GRADIEND that is trained already: give its base model, '{model.name_or_path}'")
+    for name in ("torch_dtype", "trust_remote_code"):
+        theirs, ours = vars(model.settings)[name], vars(arguments)[name]
+        if theirs != ours:
+            raise GradiendError(f"{name}: {theirs} of the model and {ours} of the training arguments differ")
+    return {"name": model.name_or_path}
 
 
 def in_words(settings: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from gradiend.report.pictures import Picture, convergence, encoded_values, proba
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 from gradiend.trainer.calls import Call
-from gradiend.trainer.configuration import configured, run_folder, write_config
+from gradiend.trainer.configuration import base_model_of, configured, run_folder, write_config
 from gradiend.trainer.data import Table, as_neutral, as_source
 from gradiend.trainer.model_with_gradiend import ModelWithGradiend
 from gradiend.trainer.pipeline import Pipeline, require_unshared
@@ -65,7 +65,7 @@ class TextPredictionTrainer:
         if training_args is not None and args is not None:
             raise GradiendError("TextPredictionTrainer: training_args and args are the same: give one of them")
         arguments = training_args or args or TrainingArguments()
-        base = _base_model(model, arguments)
+        base = base_model_of(model, arguments)
         if isinstance(model, ModelWithGradiend):
             arguments = dataclasses.replace(arguments, params=model.param_map)
         self._temporary = None if arguments.experiment_dir else _temporary_folder()
@@ -282,23 +282,6 @@ class TextPredictionTrainer:
 
     def _write_config(self) -> None:
         write_config(self.experiment_dir / "config.yaml", self._raw)
-
-
-def _base_model(model: str | Path | ModelWithGradiend, arguments: TrainingArguments) -> dict[str, Any]:
-    """What `model` of a config says."""
-    if not isinstance(model, ModelWithGradiend):
-        return {"name": str(model)}
-    if arguments.params is not None:
-        raise GradiendError(
-            "params: a ready-made model has its parameters: give param_map to create_model_with_gradiend"
-        )
-    if model.gradiend.config.made_by:
-        raise GradiendError(f"model: a GRADIEND that is trained already: give its base model, '{model.name_or_path}'")
-    for name in ("torch_dtype", "trust_remote_code"):
-        theirs, ours = vars(model.settings)[name], vars(arguments)[name]
-        if theirs != ours:
-            raise GradiendError(f"{name}: {theirs} of the model and {ours} of the training arguments differ")
-    return {"name": model.name_or_path}
 
 
 def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
