@@ -18,7 +18,7 @@ from torch import Tensor
 from gradiend.course import encode_rows
 from gradiend.model import GradiendConfig, GradiendModel
 from gradiend.space import ParameterSpace
-from gradiend.steps import make_step
+from gradiend.steps import Step
 
 FLOATS = 14  # read or written an entry: 3 parameters with their two moments, factual and alternative gradient, ...
 ROWS = 8
@@ -67,7 +67,7 @@ def ways(entries: int, device: str):
     space = ParameterSpace.of({"w": torch.empty(entries, device="meta")})
     model = GradiendModel(space, GradiendConfig(("a", "b"))).initialise(0).to(device)
     rows, words = Held(space, device), torch.ones(FLOATS * entries, device=device)
-    step = make_step(model, train_settings(), 1e-4)
+    step = Step(model, train_settings(), 1e-4)
     return {
         "step": lambda: step(*rows.pair(int(np.random.randint(ROWS))), 1.0),
         "read": lambda: float(words.sum()),

@@ -1,6 +1,7 @@
 """The course of a training: evaluations of the encoder, what the curves record, and the best weights so far."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
@@ -12,6 +13,7 @@ from gradiend.caps import capped
 from gradiend.gradients.rows import Rows, classes_by_example, source_of
 from gradiend.labels import labels, spoken_class
 from gradiend.model import ACTIVATIONS, GradiendModel
+from gradiend.partial import State
 from gradiend.scores import correlation, statistics_by_class
 from gradiend.settings import Train
 
@@ -97,6 +99,13 @@ class Point:
     loss: float | None = None
     evaluation: Evaluation | None = None
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Point":
+        """The point of which `dataclasses.asdict` made these values, through JSON or not."""
+        found = values["evaluation"]
+        evaluation = Evaluation(tuple(found["correlations"]), found["mean_by_class"]) if found else None
+        return cls(values["step"], values["loss"], evaluation)
+
     @property
     def correlation(self) -> float | None:
         """The correlation of the encoded value, None without an evaluation."""
@@ -144,6 +153,20 @@ class Course:
         )
         if self._keep_best and self._is_better(self.score(self.latest)):
             self._remember()
+
+    def state(self) -> State:
+        """All that a later `restore` needs to go on as if nothing had happened."""
+        points = {"latest": asdict(self.latest), "best": asdict(self._best) if self._best else None}
+        values = {"curves": self.curves, "losses": self._losses, **points}
+        return State({f"best.{name}": tensor for name, tensor in self._weights.items()}, values)
+
+    def restore(self, state: State) -> None:
+        """Go on from what `state` gave; other tensors and values in it are of no interest here."""
+        self.curves, self._losses = state.values["curves"], state.values["losses"]
+        self.latest, best = Point.of(state.values["latest"]), state.values["best"]
+        self._best = Point.of(best) if best else None
+        prefix = "best."
+        self._weights = {n.removeprefix(prefix): t for n, t in state.tensors.items() if n.startswith(prefix)}
 
     def score(self, point: Point) -> float | None:
         """The score by which points are compared, higher is better."""

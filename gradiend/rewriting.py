@@ -13,6 +13,7 @@ class Rewriter:
     """Rewrites a base model's parameters in place and restores them bit for bit; tied weights stay tied."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], space: ParameterSpace) -> None:
+        space.require_in(parameters, "base model")
         self._parameters, self._space = parameters, space
         self._saved = space.gather({name: parameters[name].detach() for name in space.shapes})
         self._wide = self._saved if self._saved.dtype == torch.float64 else self._saved.float()

@@ -75,6 +75,16 @@ class ParameterSpace:
         kept = self.kept[name]
         return torch.arange(math.prod(self.shapes[name])) if kept is None else kept
 
+    def require_in(self, tensors: Mapping[str, Tensor], owner: str) -> None:
+        """Raise `GradiendError` unless `tensors` has all parameters of the space, each of the same shape."""
+        for name, shape in self.shapes.items():
+            found = tuple(tensors[name].shape) if name in tensors else "missing"
+            if found != tuple(shape):
+                raise GradiendError(
+                    f"{owner}: parameter '{name}' is {found}, in the kept space it is {tuple(shape)}: "
+                    "the space is of another base model; run the stages before again"
+                )
+
     def select(self, positions: Tensor) -> "ParameterSpace":
         """The space of the entries at these sorted positions `[k]` of a vector, all parameters still named."""
         kept: dict[str, Tensor | None] = {}
@@ -145,8 +155,10 @@ class ParameterSpace:
                 shapes = {name: tuple(shape) for name, shape in content["shapes"]}
                 kept = {name: file.get_tensor(name) for name in shapes}
             about, digest = content["about"], content["digest"]
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise GradiendError(f"{path}: not a readable space file ({error})") from error
+        except KeyError as error:
+            raise GradiendError(f"{path}: not a space file, for it has no {error}; delete it and run again") from error
+        except (OSError, SafetensorError, ValueError) as error:
+            raise GradiendError(f"{path}: not a readable space file ({error}); delete it and run again") from error
         compact = {n: None if len(kept[n]) == math.prod(shape) else kept[n] for n, shape in shapes.items()}
         space = cls(shapes, compact, about)
         if space.digest != digest:

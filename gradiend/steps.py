@@ -16,29 +16,29 @@ from torch.optim.adamw import adamw
 from gradiend.model import ACTIVATIONS, GradiendModel
 from gradiend.settings import Train
 
-Step = Callable[[Tensor, Tensor, float], float]
+Loss = Callable[[Tensor, Tensor, float], float]
 Weights = Sequence[tuple[Tensor, Tensor]]  # pairs of a parameter and the buffer of its gradient
 
 OPTIMISERS = {"adam": adam, "adamw": adamw}
 BLOCK = 2**18  # entries: large enough for the calls not to count, small enough for the cache
 
 
-def make_step(model: GradiendModel, settings: Train, learning_rate: float) -> Step:
-    """A function of factual gradient, alternative gradient (`[input_dim]` each) and label.
+class Step:
+    """One step on a row: factual gradient, alternative gradient (`[input_dim]` each) and label.
 
     It changes the weights of the model by one optimiser step on that row, and returns the row's loss before the
     step. Where the loss is not finite it changes nothing.
     """
-    loss_of, weights = OBJECTIVES[model.config.supervised](model)
-    optimiser = Optimiser(weights, settings, learning_rate)
 
-    def step(factual: Tensor, alternative: Tensor, label: float) -> float:
-        loss = loss_of(factual, alternative, label)
+    def __init__(self, model: GradiendModel, settings: Train, learning_rate: float) -> None:
+        self._loss_of, weights = OBJECTIVES[model.config.supervised](model)
+        self.optimiser = Optimiser(weights, settings, learning_rate)
+
+    def __call__(self, factual: Tensor, alternative: Tensor, label: float) -> float:
+        loss = self._loss_of(factual, alternative, label)
         if math.isfinite(loss):
-            optimiser.step()
+            self.optimiser.step()
         return loss
-
-    return step
 
 
 class Optimiser:
@@ -56,6 +56,12 @@ class Optimiser:
         self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
         self._steps = [torch.zeros((), device=parameter.device) for parameter in self._parameters]
         self._learning_rate, self._settings = learning_rate, settings
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Adam's moments and numbers of steps: the very tensors, so that copying into them puts a state back."""
+        kinds = {"mean": self._means, "square": self._squares, "step": self._steps}
+        return {f"{kind}.{i}": tensor for kind, tensors in kinds.items() for i, tensor in enumerate(tensors)}
 
     def step(self) -> None:
         """Change the parameters by one step on what the gradient buffers hold."""
@@ -171,7 +177,7 @@ def _gradient(factual: Tensor, alternative: Tensor, which: str, buffer: Tensor) 
     return (factual if which == "factual" else alternative).to(buffer.device)
 
 
-def _autoencoder(model: GradiendModel) -> tuple[Step, Weights]:
+def _autoencoder(model: GradiendModel) -> tuple[Loss, Weights]:
     """Paper, section 3: the decoder's output against the target row."""
     encoder, decoder = EncoderPass(model), DecoderPass(model)
 
@@ -184,7 +190,7 @@ def _autoencoder(model: GradiendModel) -> tuple[Step, Weights]:
     return loss_of, [*encoder.weights, *decoder.weights]
 
 
-def _encoder_alone(model: GradiendModel) -> tuple[Step, Weights]:
+def _encoder_alone(model: GradiendModel) -> tuple[Loss, Weights]:
     """Every latent against the label."""
     encoder = EncoderPass(model)
 
@@ -196,7 +202,7 @@ def _encoder_alone(model: GradiendModel) -> tuple[Step, Weights]:
     return loss_of, encoder.weights
 
 
-def _decoder_alone(model: GradiendModel) -> tuple[Step, Weights]:
+def _decoder_alone(model: GradiendModel) -> tuple[Loss, Weights]:
     """The decoder's output for the label, in every latent, against the target row."""
     decoder = DecoderPass(model)
 
@@ -207,7 +213,7 @@ def _decoder_alone(model: GradiendModel) -> tuple[Step, Weights]:
     return loss_of, decoder.weights
 
 
-OBJECTIVES: dict[str | None, Callable[[GradiendModel], tuple[Step, Weights]]] = {
+OBJECTIVES: dict[str | None, Callable[[GradiendModel], tuple[Loss, Weights]]] = {
     None: _autoencoder,
     "encoder": _encoder_alone,
     "decoder": _decoder_alone,

@@ -1,31 +1,25 @@
 """Training one GRADIEND from one seed: rows in, weights and curves out (paper, section 3). No base model here."""
 
 import dataclasses
-import math
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from gradiend.course import Course, Evaluation, Point, Sample
 from gradiend.errors import GradiendError
 from gradiend.gradients.rows import Rows, source_of
-from gradiend.labels import labels
+from gradiend.loop import Loop, SaveCheckpoint
 from gradiend.model import ODD_ACTIVATIONS, GradiendConfig, GradiendModel, made_by
+from gradiend.partial import Partial
 from gradiend.schedule import Schedule
 from gradiend.settings import Train, canonical
 from gradiend.space import ParameterSpace
-from gradiend.steps import make_step
 
 AUTO_MOVEMENT = 0.1  # learning rate x L1 norm of a row bounds how far one Adam step moves the encoder's input
-
-SaveCheckpoint = Callable[[int, GradiendModel], None]
 
 
 @dataclass(frozen=True)
@@ -60,13 +54,15 @@ def train(
     about: Mapping[str, Any] | None = None,
     save_checkpoint: SaveCheckpoint | None = None,
     devices: tuple[str, str] = ("cpu", "cpu"),
+    partial: Partial | None = None,
 ) -> Trained:
     """Train one GRADIEND; the result depends on settings, rows and seed alone (and on the number of threads).
 
     `evaluation_rows` are read where `reads_evaluation_rows(settings)`. `about` says more about what made the model
     than settings and space do, `save_checkpoint` gets step and model where save_strategy is "steps", `devices` are
-    those of encoder and decoder. Raises `GradiendError` for rows that lack a target transition, and where the loss is
-    not finite.
+    those of encoder and decoder. `partial` keeps the state of a training that is interrupted; one that finds its own
+    state there goes on from it, to the very same result. Raises `GradiendError` for rows that lack a target
+    transition, and where the loss is not finite.
     """
     schedule = Schedule.of(training_rows.table, settings.target_classes)
     rate = learning_rate(settings, training_rows)
@@ -76,7 +72,7 @@ def train(
     used = evaluation_rows if reads_evaluation_rows(settings) else None
     sample = None if used is None else Sample.capped(used, settings)
     course = Course(model, sample, by_loss=_by_loss(settings), keep_best=_keeps_best(settings))
-    loop = _Loop(settings, schedule, training_rows, seed, rate, model, course, save_checkpoint)
+    loop = Loop(settings, schedule, training_rows, seed, rate, model, course, save_checkpoint, partial)
     loop.run()
     chosen = course.choose()
     model.to("cpu")
@@ -116,72 +112,6 @@ def normalise(model: GradiendModel, evaluation: Evaluation) -> None:
         model.encoder.weight.mul_(signs[:, None])
         model.encoder.bias.mul_(signs)
         model.decoder.weight.mul_(signs)
-
-
-@dataclass(frozen=True)
-class _Loop:
-    """All steps of one training."""
-
-    settings: Train
-    schedule: Schedule
-    rows: Rows
-    seed: int
-    rate: float
-    model: GradiendModel
-    course: Course
-    save_checkpoint: SaveCheckpoint | None
-
-    @property
-    def steps(self) -> int:
-        fixed = self.settings.max_steps
-        return fixed if fixed > 0 else self.settings.num_train_epochs * self.schedule.steps_per_epoch
-
-    def run(self) -> None:
-        signs = labels(self.rows.table, self.settings.source, self.settings.target_classes).tolist()
-        step = make_step(self.model, self.settings, self.rate)
-        checkpoints = _Checkpoints(self.settings, self.course, self.model, self.save_checkpoint)
-        self.course.record(0, 0.0)
-        with _bar(self.steps, self.seed) as bar:
-            for number, row in enumerate(islice(self.schedule.rows(self.seed), self.steps), start=1):
-                loss = step(*self.rows.pair(row), signs[row])
-                self._note(number, row, loss)
-                checkpoints.offer(number)
-                bar.set_postfix_str(_shown(loss, self.course.latest.correlation), refresh=False)
-                bar.update()
-        for name, parameter in self.model.named_parameters():
-            if not torch.isfinite(parameter).all():
-                raise self._diverged(f"{name} is not finite after step {self.steps}", row)
-
-    def _note(self, number: int, row: int, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise self._diverged(f"the loss is {loss} at step {number}", row)
-        self.course.add(loss)
-        if number % self.settings.eval_steps == 0 or number == self.steps:
-            self.course.record(number, number / self.schedule.steps_per_epoch)
-
-    def _diverged(self, what: str, row: int) -> GradiendError:
-        line = self.rows.table.iloc[row]
-        transition = f"{line['factual_class']} -> {line['alternative_class']}"
-        where = f"training, seed {self.seed}: {what}, training row {row} ({transition})"
-        return GradiendError(f"{where}: lower learning_rate (it is {self.rate:g})")
-
-
-class _Checkpoints:
-    """Saves the model every `save_steps`; with `save_only_best` only where the latest evaluation is the best yet."""
-
-    def __init__(self, settings: Train, course: Course, model: GradiendModel, save: SaveCheckpoint | None) -> None:
-        self._settings, self._course, self._model = settings, course, model
-        self._save = save if settings.save_strategy == "steps" else None
-        self._saved: float | None = None
-
-    def offer(self, step: int) -> None:
-        if self._save is None or step % self._settings.save_steps:
-            return
-        score = self._course.score(self._course.latest)
-        if self._settings.save_only_best and self._saved is not None and (score is None or score <= self._saved):
-            return
-        self._saved = score
-        self._save(step, self._model)
 
 
 def _new_model(settings: Train, space: ParameterSpace, seed: int, about: Mapping[str, Any]) -> GradiendModel:
@@ -224,7 +154,7 @@ def _training_sample(settings: Train, rows: Rows) -> Sample | None:
     return Sample.of(rows, np.arange(len(rows.table)), settings)
 
 
-def _finished(loop: _Loop, chosen: Point, sample: Sample | None, *, in_training: bool) -> Trained:
+def _finished(loop: Loop, chosen: Point, sample: Sample | None, *, in_training: bool) -> Trained:
     evaluation = chosen.evaluation or (sample.evaluate(loop.model) if sample else None)
     _orient(loop.model, loop.settings, evaluation)
     return Trained(
@@ -272,12 +202,3 @@ def _warnings(settings: Train, course: Course, evaluation: Evaluation | None) ->
     if evaluation is not None and evaluation.correlation is None:
         found.append("no correlation of encoded value and label: the encoder gives one value, or there is one label")
     return found
-
-
-def _bar(steps: int, seed: int) -> "tqdm[Any]":
-    interval = 0.1 if sys.stderr.isatty() else 5.0
-    return tqdm(total=steps, desc=f"train seed {seed}", unit="step", mininterval=interval, file=sys.stderr)
-
-
-def _shown(loss: float, correlation: float | None) -> str:
-    return f"loss {loss:.3g}" + ("" if correlation is None else f", correlation {correlation:.3f}")

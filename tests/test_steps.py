@@ -11,7 +11,7 @@ from gradiend import steps
 from gradiend.gradients.rows import source_of
 from gradiend.model import ACTIVATIONS, GradiendConfig, GradiendModel
 from gradiend.space import ParameterSpace
-from gradiend.steps import make_step, value_and_slope
+from gradiend.steps import Step, value_and_slope
 
 SOURCES = ("factual", "alternative", "diff")
 SUPERVISED: list[dict[str, Any]] = [{"supervised_encoder": True}, {"supervised_decoder": True}]
@@ -88,7 +88,7 @@ def test_steps_are_those_of_autograd_and_the_plain_optimiser(case: dict[str, Any
     size, rate, rows = 300, 3e-3, some_rows(300, 6)
     case = as_arguments(case)
     mine, plain, start = (new_model(size, case) for _ in range(3))
-    step = make_step(mine, train_settings(**case), rate)
+    step = Step(mine, train_settings(**case), rate)
     assert [step(*row) for row in rows] == pytest.approx(plain_training(plain, case, rate, rows), rel=1e-6)
     for found, wanted, before in zip(mine.parameters(), plain.parameters(), start.parameters(), strict=True):
         assert relative_error(found.detach(), wanted.detach()) < 1e-6
@@ -99,9 +99,9 @@ def test_steps_are_those_of_autograd_and_the_plain_optimiser(case: dict[str, Any
 def test_the_block_size_changes_nothing(latent_dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
     case, rows = {"latent_dim": latent_dim, "activation_decoder": "silu"}, some_rows(300, 5)
     whole, blocks = new_model(300, case), new_model(300, case)
-    step = make_step(whole, train_settings(), 1e-2)
+    step = Step(whole, train_settings(), 1e-2)
     monkeypatch.setattr(steps, "BLOCK", 64)
-    step_in_blocks = make_step(blocks, train_settings(), 1e-2)
+    step_in_blocks = Step(blocks, train_settings(), 1e-2)
     assert [step_in_blocks(*row) for row in rows] == pytest.approx([step(*row) for row in rows], rel=1e-6)
     for found, wanted in zip(blocks.parameters(), whole.parameters(), strict=True):
         assert relative_error(found.detach(), wanted.detach()) < 1e-6
@@ -112,7 +112,7 @@ def test_rows_are_not_changed(source: str) -> None:
     case, rows = {"source": source, "target": source, "latent_dim": 2}, some_rows(50, 1)
     factual, alternative, label = rows[0]
     before = factual.clone(), alternative.clone()
-    make_step(new_model(50, case), train_settings(**case), 0.1)(factual, alternative, label)
+    Step(new_model(50, case), train_settings(**case), 0.1)(factual, alternative, label)
     assert torch.equal(factual, before[0])
     assert torch.equal(alternative, before[1])
 
@@ -120,7 +120,7 @@ def test_rows_are_not_changed(source: str) -> None:
 def test_a_loss_that_is_not_finite_changes_no_weight() -> None:
     model, start = (new_model(20, {"target": "factual"}) for _ in range(2))
     row = torch.full((20,), 1e30)
-    assert not make_step(model, train_settings(), 0.1)(row, row, 1.0) < float("inf")
+    assert not Step(model, train_settings(), 0.1)(row, row, 1.0) < float("inf")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), start.parameters(), strict=True))
 
 

@@ -61,6 +61,7 @@ class Capture:
     def __init__(self, base: LanguageModel, space: ParameterSpace) -> None:
         self.base, self.space = base, space
         self.parameters = base.parameters()
+        space.require_in(self.parameters, "base model")
         self.kept = {name: None if k is None else k.to(self.parameters[name].device) for name, k in space.kept.items()}
         self.wanted = [name for name, size in space.sizes.items() if size]
         self.plain: set[str] = set()

@@ -63,14 +63,19 @@ class _Stopped(BaseException):
         self.signal = signal
 
 
+def _nothing_to_save(number: int, frame: object) -> None:
+    """SIGUSR1 asks a loop to save its state; where there is none, it must not end the job."""
+
+
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Within, SIGINT and SIGTERM raise `_Stopped`."""
+    """Within, SIGINT and SIGTERM raise `_Stopped`, and SIGUSR1 does nothing."""
 
     def stop(number: int, frame: object) -> None:
         raise _Stopped(number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM), stop) | {signal.SIGUSR1: _nothing_to_save}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

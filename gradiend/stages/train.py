@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from gradiend.code import code_digest
 from gradiend.devices import AUTO, placement
 from gradiend.files import digest_bytes, remove, write_json
 from gradiend.model import GradiendModel
+from gradiend.partial import Partial
 from gradiend.settings import Train, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
@@ -33,6 +35,7 @@ def run(
     device_decoder: str = AUTO,
     device: str = AUTO,
     keep_seed_runs: int = 1,
+    partial: Path | None = None,
     out: Path,
     training: Path,
 ) -> str:
@@ -40,26 +43,33 @@ def run(
 
     Rows are stored ones (`rows.parquet` files) or, where not given, computed from `examples` by the base model.
     Devices not given follow from the number of GPUs. Where `keep_seed_runs` is 0, intermediate checkpoints are
-    deleted at the end, as with `delete_models`.
+    deleted at the end, as with `delete_models`. `partial` is the file of the state to go on from after a kill.
     """
     kept = ParameterSpace.load(space)
     mps = torch.backends.mps.is_available()
     devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder, mps=mps)
     checkpoints = Checkpoints(out.parent / "checkpoints", only_best=settings.save_only_best)
     rows = RowSource(settings.live, kept, examples, eval_batch_size, device)
+    inputs: list[Path | None] = [examples] if examples else [train_rows, validation_rows]
+    begun = Partial(partial, _identity(settings, seed, kept, inputs)) if partial else None
+    if begun is None or not begun.usable:
+        checkpoints.clear()
     trained = train(
         settings,
         kept,
         rows.open("train", train_rows),
         rows.open("validation", validation_rows) if reads_evaluation_rows(settings) else None,
         seed,
-        about={"examples_digest": _digest(*([examples] if examples else [train_rows, validation_rows]))},
+        about={"examples_digest": _digest(inputs)},
         save_checkpoint=checkpoints.save,
         devices=(devices.encoder, devices.decoder),
+        partial=begun,
     )
     content = training_json(trained, settings, seed)
     trained.model.save_pretrained(out, training=content)
     write_json(training, content)
+    if begun is not None:
+        begun.clear()
     if settings.delete_models or not keep_seed_runs:
         checkpoints.clear()
     for warning in trained.warnings:
@@ -72,7 +82,6 @@ class Checkpoints:
 
     def __init__(self, folder: Path, *, only_best: bool) -> None:
         self._folder, self._only_best = folder, only_best
-        self.clear()
 
     def save(self, step: int, model: GradiendModel) -> None:
         """Write one folder."""
@@ -105,9 +114,17 @@ def training_json(trained: Trained, settings: Train, seed: int) -> dict[str, Any
     }
 
 
-def _digest(*paths: Path | None) -> str:
+def _digest(paths: list[Path | None]) -> str:
     """SHA-256 of the examples or, where they are not given, of the tables that say which ones the rows are of."""
     return digest_bytes(*(path.read_bytes() for path in paths if path is not None))
+
+
+def _identity(settings: Train, seed: int, space: ParameterSpace, inputs: list[Path | None]) -> str:
+    """A digest of all that determines the result. The rows themselves, many GB, count by their size and time."""
+    stores = [shard for path in inputs if path for shard in sorted(path.parent.glob("shard-*.safetensors"))]
+    states = [f"{shard.name} {shard.stat().st_size} {shard.stat().st_mtime_ns}" for shard in stores]
+    texts = [canonical(settings), str(seed), space.digest, code_digest("train"), *states, torch.__version__]
+    return digest_bytes(*(text.encode() for text in texts), _digest(inputs).encode())
 
 
 def _summary(trained: Trained) -> str:

@@ -69,7 +69,7 @@ class Calls:
             self._data("train", "validation"),
             {"out": own.seed(seed) / "model", "training": own.training(seed)},
             [own.training(seed), *(of_a_gradiend(own.seed(seed) / "model") if keep else [])],
-            {**self._base, **devices, "seed": seed, "keep_seed_runs": int(keep)},
+            {**self._base, **devices, "seed": seed, "keep_seed_runs": int(keep), "partial": own.partial(seed)},
             seed,
         )
 

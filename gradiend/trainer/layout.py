@@ -75,6 +75,10 @@ class Layout:
         """A seed's score."""
         return self.seed(seed) / "evaluation.json"
 
+    def partial(self, seed: int) -> Path:
+        """The state of a training that was killed."""
+        return self.root / ".partial" / f"train-{seed}.safetensors"
+
     @property
     def best(self) -> Path:
         """The selected seed's GRADIEND before post-pruning."""

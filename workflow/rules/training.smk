@@ -29,10 +29,11 @@ rule train:
         code=code_of("train"),
         record=record("train"),
         out=folder_of_output("model"),
+        partial=f"{OUT}/.partial/train{OF}-{{seed}}.safetensors",
     shell:
         "python -m gradiend.stages.train --settings {params.settings:q} --seed {wildcards.seed}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
-        " --keep-seed-runs {resources.keep_seed_runs} --out {params.out:q} --training {output.training:q}"
+        " --keep-seed-runs {resources.keep_seed_runs} --partial {params.partial:q} --out {params.out:q} --training {output.training:q}"
         " --record {params.record:q} {params.code} 2> {log:q}"
