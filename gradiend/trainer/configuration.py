@@ -44,7 +44,7 @@ def base_model_of(model: str | Path | ModelWithGradiend, arguments: TrainingArgu
         raise GradiendError(
             "params: a ready-made model has its parameters: give param_map to create_model_with_gradiend"
         )
-    if model.gradiend.config.made_by:
+    if model.trained:
         raise GradiendError(f"model: a GRADIEND that is trained already: give its base model, '{model.name_or_path}'")
     for name in ("torch_dtype", "trust_remote_code"):
         theirs, ours = vars(model.settings)[name], vars(arguments)[name]

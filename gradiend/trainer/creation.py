@@ -37,4 +37,8 @@ def create_model_with_gradiend(
     names = select_parameters(list(parameters), None if param_map is None else list(param_map))
     about = about_base_model(settings, base)
     space = ParameterSpace.of({name: parameters[name] for name in names}, about)
-    return model_class(base, GradiendModel(space, GradiendConfig(UNTRAINED)).initialise(seed), settings)
+
+    def new() -> GradiendModel:
+        return GradiendModel(space, GradiendConfig(UNTRAINED)).initialise(seed)
+
+    return model_class(base, settings, space, new, trained=False)

@@ -1,7 +1,7 @@
 """A base model together with its GRADIEND: encode texts, rewrite the base model, save and load."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -24,17 +24,33 @@ from gradiend.model import Format, GradiendModel
 from gradiend.model_files import model_files
 from gradiend.rewriting import Rewriter
 from gradiend.settings import BaseModel
+from gradiend.space import ParameterSpace
 
 
 class ModelWithGradiend:
     """A frozen base model and a GRADIEND over some of its parameters.
 
     `gradiend` is the encoder-decoder, `base_model` the Hugging Face model, `tokenizer` its tokenizer; `settings` says
-    how the base model was loaded, `param_map` which of its parameters the GRADIEND is over.
+    how the base model was loaded, `space` which entries of its parameters the GRADIEND is over, `trained` whether its
+    weights are other than random.
     """
 
-    def __init__(self, base: LanguageModel, gradiend: GradiendModel, settings: BaseModel) -> None:
-        self._base, self.gradiend, self.settings = base, gradiend, settings
+    def __init__(
+        self,
+        base: LanguageModel,
+        settings: BaseModel,
+        space: ParameterSpace,
+        make: Callable[[], GradiendModel],
+        *,
+        trained: bool = True,
+    ) -> None:
+        """`make` gives the GRADIEND when it is first needed: a trainer only wants to know its parameters."""
+        self._base, self.settings, self.space, self._make, self.trained = base, settings, space, make, trained
+
+    @cached_property
+    def gradiend(self) -> GradiendModel:
+        """The encoder-decoder."""
+        return self._make()
 
     @classmethod
     def from_pretrained(
@@ -80,7 +96,7 @@ class ModelWithGradiend:
         )
         gradiend.encoder.to(devices.encoder)
         gradiend.decoder.to(devices.decoder)
-        return cls(base, gradiend, settings)
+        return cls(base, settings, gradiend.space, lambda: gradiend)
 
     @property
     def base_model(self) -> PreTrainedModel:
@@ -100,7 +116,7 @@ class ModelWithGradiend:
     @property
     def param_map(self) -> list[str]:
         """The names of the parameters that the GRADIEND is over, those without a kept entry left out."""
-        return [name for name, size in self.gradiend.space.sizes.items() if size]
+        return [name for name, size in self.space.sizes.items() if size]
 
     def save_pretrained(self, folder: str | Path, *, format: Format = "gradiend") -> None:
         """Write the GRADIEND's folder, which names its base model; "aieng-lab" is the format of the paper's package."""

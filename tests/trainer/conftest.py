@@ -1,26 +1,13 @@
 """A trainer whose training is done, on the tiny model."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny import save_learnt_model, story_examples, story_neutral
+from trainers import CLASSES, SETTINGS, MakeTrainer
 
-from gradiend import DecoderConfig, PostPruneConfig, PrePruneConfig, TextPredictionTrainer, TrainingArguments
-
-MakeTrainer = Callable[..., TextPredictionTrainer]
-SETTINGS: dict[str, Any] = {
-    "use_cached_gradients": True,
-    "learning_rate": "auto",
-    "max_steps": 20,
-    "eval_steps": 10,
-    "train_batch_size": 2,
-    "max_seeds": 2,
-    "pre_prune_config": PrePruneConfig(n_samples=8, topk=0.5, source="diff"),
-    "post_prune_config": PostPruneConfig(topk=0.5),
-}
-CLASSES = ["female", "male"]
+from gradiend import DecoderConfig, TextPredictionTrainer, TrainingArguments
 
 
 @pytest.fixture(scope="session")

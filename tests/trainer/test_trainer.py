@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from conftest import CLASSES, SETTINGS, MakeTrainer
 from matplotlib.figure import Figure
 from tiny import story_examples
+from trainers import CLASSES, SETTINGS, MakeTrainer
 from transformers import AutoModelForMaskedLM
 
 from gradiend import (
