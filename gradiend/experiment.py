@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
 from gradiend.arguments import CONFIG, TrainingArguments
+from gradiend.validation import constructed
 from gradiend.values import (
     Count,
     Expects,
@@ -108,6 +109,11 @@ class Columns:
     text: Text = "text"
     """Whole neutral text."""
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
+
 
 @dataclass(frozen=True, config=CONFIG)
 class DataConfig:
@@ -139,6 +145,11 @@ class DecoderConfig:
     """strengthen or weaken every target class, or balance the two."""
     feature_factors: FeatureFactors = None
     """Target class -> feature factor that strengthens it. None: derived from source and target."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -3,6 +3,7 @@
 
 rule cache_gradients:
     input:
+        as_recorded("cache_gradients"),
         base_model_of,
         examples=made(rules.prepare_data.output.examples),
         neutral=made(rules.prepare_data.output.neutral),
@@ -22,9 +23,11 @@ rule cache_gradients:
         device=device("base_model"),
     params:
         settings=settings("cache_gradients"),
-        code=code_digest("cache_gradients"),
+        code=code_of("cache_gradients"),
+        record=record("cache_gradients"),
         out=folder_of_output("rows", 1),
     shell:
         "python -m gradiend.stages.cache_gradients --settings {params.settings:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --space {input.space:q}"
-        " --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {params.out:q} 2> {log:q}"
+        " --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {params.out:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

@@ -3,6 +3,7 @@
 
 rule report:
     input:
+        as_recorded("report"),
         trainings=per_seed(rules.train.output.training),
         evaluations=per_seed(rules.evaluate_encoder.output[0]),
         seed_report=made(rules.select_seed.output.report),
@@ -27,7 +28,8 @@ rule report:
         "../../envs/gradiend.yaml"
     params:
         settings=settings("report"),
-        code=code_digest("report"),
+        code=code_of("report"),
+        record=record("report"),
         benchmarks=f"{ROOT}/benchmarks",
     shell:
         "python -m gradiend.stages.report --settings {params.settings:q}"
@@ -36,4 +38,5 @@ rule report:
         " --metrics {input.metrics:q} --encodings {input.encodings:q} --grid {input.grid:q}"
         " --decoder {input.decoder:q} --rewritten {input.rewritten:q} --space {input.space:q}"
         " --model-config {input.model_config:q} --benchmarks {params.benchmarks:q}"
-        " --plots {output.plots:q} --out {output.page:q} 2> {log:q}"
+        " --plots {output.plots:q} --out {output.page:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"
