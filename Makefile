@@ -1,13 +1,13 @@
 # make run    set up what is missing, run the default experiment      make test   set up, run all the tests
 # make check  format, types, layers, workflow lint                    make lock   pin the versions anew
-# make benchmark  tables of docs/performance.md
+# make benchmark  tables of docs/performance.md                      make docs   the documentation, in build/site
 
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow test-all check format lock benchmark clean
+.PHONY: run test test-slow test-all check format lock benchmark docs clean
 
 # one thread a test process: more would only wait for each other
 test test-slow benchmark: export OMP_NUM_THREADS ?= 1
@@ -43,6 +43,9 @@ lock: $(VENV)/.installed-dev
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks
 
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+
 clean:
 	rm -rf $(VENV) results .snakemake
 
@@ -55,5 +58,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
+from gradiend.validation import constructed
 from gradiend.values import (
     Bool,
     Count,
@@ -80,6 +81,11 @@ class PrePruneConfig:
     def __post_init__(self) -> None:
         _one_of_topk_and_threshold(self, default=0.1)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
+
 
 @dataclass(frozen=True, config=CONFIG)
 class PostPruneConfig:
@@ -94,6 +100,11 @@ class PostPruneConfig:
 
     def __post_init__(self) -> None:
         _one_of_topk_and_threshold(self, default=0.01)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -258,6 +269,11 @@ class TrainingArguments:
         if read_null(given.get("convergent_score_threshold")) is None:
             raise ValueError("convergent_metric 'loss' needs a convergent_score_threshold (a loss, such as 1e-9)")
         return values
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
 
     def __post_init__(self) -> None:
         mistakes = [

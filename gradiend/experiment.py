@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
 from gradiend.arguments import CONFIG, TrainingArguments
+from gradiend.validation import constructed
 from gradiend.values import (
     Count,
     Expects,
@@ -112,6 +113,11 @@ class Columns:
     text: Text = "text"
     """Whole text: neutral ones, and a classifier's."""
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
+
 
 @dataclass(frozen=True, config=CONFIG)
 class DataConfig:
@@ -143,6 +149,11 @@ class DecoderConfig:
     """strengthen or weaken every target class, or balance the two."""
     feature_factors: FeatureFactors = None
     """Target class -> feature factor that strengthens it. None: derived from source and target."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
 
 
 @dataclass(frozen=True, config=CONFIG)

@@ -16,9 +16,11 @@ _OF_THE_PIPELINE = (
     "demo",
     "encoder",
     "gradients",
+    "inputs",
     "logs",
     "plots",
     "pruning",
+    "records",
     "shared",
     "tuning",
 )

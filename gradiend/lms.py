@@ -81,10 +81,12 @@ class Accuracy(TokenScores):
 
     @property
     def lms(self) -> float:
+        """In [0, 1]."""
         return float(self.correct.mean())
 
     @property
     def by_token(self) -> np.ndarray:
+        """`[tokens]`: 1 where it is."""
         return self.correct
 
 
@@ -93,10 +95,12 @@ class Likelihood(TokenScores):
 
     @property
     def lms(self) -> float:
+        """In (0, 1]."""
         return float(1 / (1 + self.cross_entropy.mean()))
 
     @property
     def by_token(self) -> np.ndarray:
+        """`[tokens]`: the cross entropy times the derivative of the score at its mean."""
         return -(self.lms**2) * self.cross_entropy  # d(1 / (1 + m)) = -1 / (1 + m)^2 dm
 
 

@@ -49,10 +49,12 @@ class Loop:
 
     @property
     def steps(self) -> int:
+        """Optimiser steps of the training."""
         fixed = self.settings.max_steps
         return fixed if fixed > 0 else self.settings.num_train_epochs * self.schedule.steps_per_epoch
 
     def run(self) -> None:
+        """Make all steps, those that an earlier run has made left out; the model and its course are then at the end."""
         signs = labels(self.rows.table, self.settings.source, self.settings.target_classes).tolist()
         step = Step(self.model, self.settings, self.rate)
         checkpoints = _Checkpoints(self.settings, self.course, self.model, self.save_checkpoint)

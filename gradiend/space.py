@@ -104,12 +104,12 @@ class ParameterSpace:
         return ParameterSpace(self.shapes, kept, self.about)
 
     def gather(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """The kept entries of the named tensors as one vector `[input_dim]`."""
+        """The kept entries of the named tensors, each of its parameter's shape, as one vector `[input_dim]`."""
         parts = [self._pick(tensors[name], name) for name in self.shapes]
         return torch.cat([part.to(parts[0].device) for part in parts])
 
     def write_(self, tensors: Mapping[str, Tensor], vector: Tensor) -> None:
-        """Set the kept entries of the named tensors to the vector's values, in place."""
+        """Set the kept entries of the named tensors to the values of a vector `[input_dim]`, in place."""
         for name, where in self.slices.items():
             flat, kept = _flat(tensors[name]), self.kept[name]
             part = vector[where].to(flat)
@@ -162,7 +162,7 @@ class ParameterSpace:
         return result
 
     def save(self, path: Path) -> None:
-        """Write sorted int64 indices by parameter, with shapes, order and digest in the metadata."""
+        """Write a safetensors file: sorted int64 indices by parameter; shapes, order and digest in the metadata."""
         tensors = {name: self.indices(name).contiguous() for name in self.shapes}
         shapes = [[name, list(shape)] for name, shape in self.shapes.items()]
         content = {"shapes": shapes, "digest": self.digest, "about": dict(self.about)}

@@ -67,7 +67,7 @@ class LiveRows:
         self._single = all(len(group) == 1 for group in groups)
 
     def pair(self, row: int) -> tuple[Tensor, Tensor]:
-        """The gradients of the mean loss over the row's examples."""
+        """Factual and alternative gradient of the mean loss over the row's examples, `[input_dim]` each."""
         group = self._groups[row]
         factual = torch.zeros(self.space.input_dim)
         alternative = torch.zeros(self.space.input_dim)
@@ -79,7 +79,10 @@ class LiveRows:
         return factual, alternative
 
     def blocks(self, rows: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Single examples go through the base model in chunks, in the order asked for (short ones: `by_length`)."""
+        """The gradients of some rows, in order, `[block, input_dim]` each.
+
+        Single examples go through the base model in chunks, in the order asked for (short ones: `by_length`).
+        """
         if not self._single:
             for row in rows:
                 factual, alternative = self.pair(row)

@@ -47,7 +47,7 @@ class Rows(Protocol):
 
 
 def source_of(factual: Tensor, alternative: Tensor, source: str) -> Tensor:
-    """The gradient that `source` (or `target`) names: the factual, the alternative, or their difference."""
+    """The gradient that `source` (or `target`) names: the factual, the alternative, or factual - alternative."""
     if source == "diff":
         return factual - alternative
     return factual if source == "factual" else alternative
@@ -72,13 +72,16 @@ class StoredRows:
         self._position = self.table["position"].to_numpy()
 
     def pair(self, row: int) -> tuple[Tensor, Tensor]:
-        """Views into the mapped files, no copies."""
+        """Factual and alternative gradient of one row, `[input_dim]` each: views into the mapped files, no copies."""
         factual, alternative = self._shards[self._shard[row]]
         position = self._position[row]
         return factual[position], alternative[position]
 
     def blocks(self, rows: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Blocks of at most `BLOCK_BYTES` a gradient, the same in however many shards; contiguous rows are views."""
+        """The gradients of some rows, in order, `[block, input_dim]` each.
+
+        A block has at most `BLOCK_BYTES` a gradient, the same in however many shards; contiguous rows are views.
+        """
         size = max(1, BLOCK_BYTES // (4 * max(1, self.space.input_dim)))
         wanted = np.asarray(rows, dtype=np.int64)
         for start in range(0, len(wanted), size):
@@ -123,7 +126,7 @@ def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[Tensor, T
 
 
 def bytes_needed(rows: int, tensors: int, space: ParameterSpace) -> int:
-    """Size of a shard's data on disk."""
+    """Bytes of a shard's data on disk, `tensors` of `[rows, input_dim]` float32."""
     return 4 * rows * tensors * space.input_dim
 
 

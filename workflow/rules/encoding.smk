@@ -5,6 +5,7 @@
 # A checkpoint, because how many more seeds are needed depends on it. It holds the metric, never the verdict.
 checkpoint evaluate_encoder:
     input:
+        as_recorded("evaluate_encoder"),
         stored("train", "validation"),
         model=made(rules.train.output.model),
         training=made(rules.train.output.training),
@@ -29,17 +30,20 @@ checkpoint evaluate_encoder:
         device=device("base_model"),
     params:
         settings=settings("evaluate_encoder"),
-        code=code_digest("evaluate_encoder"),
+        code=code_of("evaluate_encoder"),
+        record=record("evaluate_encoder"),
         model=folder_of_input("model"),
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.evaluate_encoder --settings {params.settings:q} --seed {wildcards.seed}"
         " --model {params.model:q} --training {input.training:q} --space {input.space:q}"
         " --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
-        " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
+        " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"
 
 
 rule evaluate_test:
     input:
+        as_recorded("evaluate_test"),
         stored(*SPLITS),
         model=made(rules.post_prune.output.model),
         examples=made(rules.prepare_data.output.examples),
@@ -67,7 +71,8 @@ rule evaluate_test:
         device=device("base_model"),
     params:
         settings=settings("evaluate_test"),
-        code=code_digest("evaluate_test"),
+        code=code_of("evaluate_test"),
+        record=record("evaluate_test"),
         model=folder_of_input("model"),
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.evaluate_test --settings {params.settings:q} --model {params.model:q}"
@@ -75,4 +80,5 @@ rule evaluate_test:
         " --test-rows {input.test_rows:q} --neutral-rows {input.neutral_rows:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --mlm-head {input.mlm_head:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
-        " --metrics {output.metrics:q} --encodings {output.encodings:q} 2> {log:q}"
+        " --metrics {output.metrics:q} --encodings {output.encodings:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

@@ -4,6 +4,7 @@
 # The first shard, and the tables of all rows.
 rule cache_gradients:
     input:
+        as_recorded("cache_gradients"),
         base_model_of,
         examples=made(rules.prepare_data.output.examples),
         neutral=made(rules.prepare_data.output.neutral),
@@ -28,15 +29,17 @@ rule cache_gradients:
         made_from=store_made_from,
     params:
         settings=settings("cache_gradients"),
-        code=code_digest("cache_gradients"),
+        code=code_of("cache_gradients"),
         shard=shard,
+        record=record("cache_gradients"),
         out=folder_of_output("rows", 1),
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.cache_gradients --settings {params.settings:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --space {input.space:q}"
         " --mlm-head {input.mlm_head:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
-        " --shard {params.shard} --made-from {resources.made_from} --out {params.out:q} 2> {log:q}"
+        " --shard {params.shard} --made-from {resources.made_from} --out {params.out:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"
 
 
 # The other shards, where `shards` is more than 1.

@@ -37,12 +37,9 @@ def links_of_seeds(wildcards):
     return links
 
 
-SEED_STAGES = ("train", "evaluate_encoder")
-
-
 def journal_links(stage, seed=""):
-    """A stage's log and benchmark."""
-    kinds = {"logs": "log", "benchmarks": "tsv"}
+    """A stage's log, benchmark and record."""
+    kinds = {"logs": "log", "benchmarks": "tsv", "records": "json"}
     return {
         f"{ROOT}/{kind}/{stage}{seed}.{end}": f"{SHARED}/{kind}/{stage}{OF}{seed}.{end}" for kind, end in kinds.items()
     }

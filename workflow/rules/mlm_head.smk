@@ -4,6 +4,7 @@
 
 rule train_mlm_head:
     input:
+        as_recorded("train_mlm_head"),
         base_model_of,
         examples=made(rules.prepare_data.output.examples),
     output:
@@ -24,8 +25,10 @@ rule train_mlm_head:
         device=device("base_model"),
     params:
         settings=settings("train_mlm_head"),
-        code=code_digest("train_mlm_head"),
+        code=code_of("train_mlm_head"),
+        record=record("train_mlm_head"),
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.train_mlm_head --settings {params.settings:q} --examples {input.examples:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
-        " --head {output.head:q} --quality-file {output.quality:q} 2> {log:q}"
+        " --head {output.head:q} --quality-file {output.quality:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

@@ -45,6 +45,7 @@ REWRITTEN = home("rewrite_model", f"{OUT}/rewritten")
 DEMO = f"{OUT}/demo"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 SPLITS = ("train", "validation", "test", "neutral")
+SEED_STAGES = ("train", "evaluate_encoder")
 
 
 wildcard_constraints:
@@ -53,6 +54,12 @@ wildcard_constraints:
     shard=r"[1-9]\d*",
     seed=r"\d+",
     kind="|".join(DEMO_MODELS.values()),
+
+
+def record(stage):
+    """Where a stage notes what made its results."""
+    place = f"{ROOT}/records/{stage}" if stage == "report" else f"{SHARED}/records/{stage}{OF}"
+    return f"{place}-{{seed}}.json" if stage in SEED_STAGES else f"{place}.json"
 
 
 def gradiend_files(folder):

@@ -3,6 +3,7 @@
 
 rule report:
     input:
+        as_recorded("report"),
         trainings=per_seed(rules.train.output.training),
         evaluations=per_seed(rules.evaluate_encoder.output[0]),
         seed_report=made(rules.select_seed.output.report),
@@ -46,7 +47,8 @@ rule report:
         "../../envs/plots.yaml"
     params:
         settings=settings("report"),
-        code=code_digest("report"),
+        code=code_of("report"),
+        record=record("report"),
         benchmarks=f"{ROOT}/benchmarks",
     shell:
         "python -m gradiend.stages.report --settings {params.settings:q}"
@@ -57,4 +59,5 @@ rule report:
         " --decoder {input.decoder:q} --rewritten {input.rewritten:q} --predictions {input.predictions:q}"
         " --mlm-head {input.mlm_head:q} --tuning {input.tuning:q}"
         " --space {input.space:q} --weights {input.weights:q} --model-config {input.model_config:q} --benchmarks {params.benchmarks:q}"
-        " --plots {output.plots:q} --numbers {output.numbers:q} --out {output.page:q} 2> {log:q}"
+        " --plots {output.plots:q} --numbers {output.numbers:q} --out {output.page:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

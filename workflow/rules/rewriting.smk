@@ -3,6 +3,7 @@
 
 rule rewrite_model:
     input:
+        as_recorded("rewrite_model"),
         base_model_of,
         model=made(rules.post_prune.output.model),
         decoder=made(rules.evaluate_decoder.output.summary),
@@ -21,9 +22,11 @@ rule rewrite_model:
         runtime=runtime("rewrite_model"),
     params:
         settings=settings("rewrite_model"),
-        code=code_digest("rewrite_model"),
+        code=code_of("rewrite_model"),
+        record=record("rewrite_model"),
         model=folder_of_input("model"),
     shell:
         "python -m gradiend.stages.rewrite_model --settings {params.settings:q} --model {params.model:q}"
         " --decoder {input.decoder:q} --examples {input.examples:q}"
-        " --predictions {output.predictions:q} --out {output.summary:q} 2> {log:q}"
+        " --predictions {output.predictions:q} --out {output.summary:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

@@ -3,6 +3,7 @@
 
 rule train:
     input:
+        as_recorded("train"),
         stored("train", "validation"),
         examples=made(rules.prepare_data.output.examples),
         space=made(rules.pre_prune.output),
@@ -30,7 +31,8 @@ rule train:
         keep_seed_runs=int(KEEP_SEEDS),
     params:
         settings=settings("train"),
-        code=code_digest("train"),
+        code=code_of("train"),
+        record=record("train"),
         out=folder_of_output("model"),
         partial=f"{OUT}/.partial/train{OF}-{{seed}}.safetensors",
     shell:
@@ -39,4 +41,5 @@ rule train:
         " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --tuned {input.tuned:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
-        " --keep-seed-runs {resources.keep_seed_runs} --partial {params.partial:q} --out {params.out:q} --training {output.training:q} 2> {log:q}"
+        " --keep-seed-runs {resources.keep_seed_runs} --partial {params.partial:q} --out {params.out:q} --training {output.training:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

@@ -5,6 +5,7 @@
 # before, in a file of the same content, makes it plan no training.
 checkpoint tune_learning_rate:
     input:
+        as_recorded("tune_learning_rate"),
         stored("train", "validation"),
         space=made(rules.pre_prune.output),
         train_rows=rows("train"),
@@ -26,9 +27,11 @@ checkpoint tune_learning_rate:
         device_decoder=device("decoder"),
     params:
         settings=settings("tune_learning_rate"),
-        code=code_digest("tune_learning_rate"),
+        code=code_of("tune_learning_rate"),
+        record=record("tune_learning_rate"),
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.tune_learning_rate --settings {params.settings:q} --space {input.space:q}"
         " --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
-        " --trials {output.trials:q} --out {output.choice:q} 2> {log:q}"
+        " --trials {output.trials:q} --out {output.choice:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"
