@@ -26,7 +26,10 @@ def write_rewritten(
         decoder, out = Path(temporary) / "decoder.json", Path(temporary) / "rewritten" / "summary.json"
         write_json(decoder, {target_class: {direction: dict(choice)}})
         call = pipeline.calls.rewrite_model()
-        pipeline.run(dataclasses.replace(call, reads={**call.reads, "decoder": decoder}), writes={"out": out})
+        pipeline.run(
+            dataclasses.replace(call, reads={**call.reads, "decoder": decoder}),
+            writes={"predictions": out.with_name("predictions.parquet"), "out": out},
+        )
         (out.parent / rewritten_folder(out, target_class, direction)).rename(new)
 
 
