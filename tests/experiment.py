@@ -30,7 +30,7 @@ STAGES = (
     "rewrite_model",
     "report",
 )
-BESIDE = ("gather_encoders", "cross_encode", "compare_runs", "measure_stability")  # what compares runs, and seeds
+BESIDE = ("gather_encoders", "cross_encode", "compare_runs", "measure_stability", "index")  # of several runs or seeds
 CONFIG: dict[str, Any] = {
     "experiment_dir": "out",
     "model": "model",
