@@ -7,22 +7,25 @@ VENV ?= .venv
 CORES ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow test-all check format lock benchmark docs clean
+.PHONY: run test test-slow test-long test-all check format lock benchmark docs clean
 
 # one thread a test process: more would only wait for each other
-test test-slow benchmark: export OMP_NUM_THREADS ?= 1
-test test-slow benchmark: export OMP_WAIT_POLICY ?= passive
+test test-slow test-long benchmark: export OMP_NUM_THREADS ?= 1
+test test-slow test-long benchmark: export OMP_WAIT_POLICY ?= passive
 
 run: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow and not long"
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m slow -rs
 
-test-all: test test-slow
+test-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m long
+
+test-all: test test-slow test-long
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -120,7 +120,7 @@ class Experiment:
         """All jobs that would run now."""
         output = self.call("-n", **options)
         assert output.startswith("0\n"), output
-        return Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", output, re.M)) - Counter(all=1)
+        return Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", output, re.M)) - Counter(all=1, index=1)
 
     def path(self, *parts: str) -> Path:
         """A file of the results."""

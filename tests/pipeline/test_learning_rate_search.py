@@ -15,7 +15,7 @@ SETTINGS: dict[str, Any] = {
 TARGET = "out/seeds/seed_report.json"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_only_a_changed_choice_trains_again(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("tuning")
     experiment = Experiment.new(folder, **SETTINGS, tuning__factors=[0.1, 1, 1000])

@@ -12,7 +12,7 @@ rule index:
     benchmark:
         f"{OUT}/benchmarks/index.tsv"
     conda:
-        "../../envs/gradiend.yaml"
+        "../../envs/plots.yaml"
     params:
         code=code_digest("index"),
     shell:

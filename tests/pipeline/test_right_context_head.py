@@ -45,7 +45,7 @@ def snakemake(folder: Path, *options: str) -> str:
     return result.stdout + result.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_head_of_the_demo_sees_what_the_left_context_does_not_say_and_a_new_window_reruns_what_follows(
     tmp_path: Path,
 ) -> None:
