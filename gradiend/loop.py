@@ -44,10 +44,12 @@ class Loop:
 
     @property
     def steps(self) -> int:
+        """Optimiser steps in all."""
         fixed = self.settings.max_steps
         return fixed if fixed > 0 else self.settings.num_train_epochs * self.schedule.steps_per_epoch
 
     def run(self) -> None:
+        """Train the model in place. Raises `GradiendError` where a loss or a weight is not finite."""
         signs = labels(self.rows.table, self.settings.source, self.settings.target_classes).tolist()
         step = Step(self.model, self.settings, self.rate)
         checkpoints = _Checkpoints(self.settings, self.course, self.model, self.save_checkpoint)
