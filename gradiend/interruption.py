@@ -29,14 +29,16 @@ class Signals:
         self.save_now = False
         if self.stopping is not None:
             _restore(self._handlers)
-            os.kill(os.getpid(), self.stopping)
+            number, self.stopping = self.stopping, None
+            os.kill(os.getpid(), number)
 
 
 @contextmanager
 def deferred() -> Iterator[Signals]:
     """Within, SIGINT, SIGTERM and SIGUSR1 are noted only; a second SIGINT or SIGTERM acts at once.
 
-    Outside the main thread nothing is deferred, for Python handles signals only there.
+    One that was not obeyed within acts at the end. Outside the main thread nothing is deferred, for Python handles
+    signals only there.
     """
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
@@ -56,6 +58,7 @@ def deferred() -> Iterator[Signals]:
         yield signals
     finally:
         _restore(signals._handlers)
+    signals.obey()
 
 
 def _restore(handlers: dict[int, Any]) -> None:

@@ -3,18 +3,17 @@
 import json
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gradiend.errors import GradiendError
 from gradiend.files import replacing
 
-R = TypeVar("R")
 LOG = logging.getLogger(__name__)
 SECONDS = 60.0  # of work that a killed job may lose
 LARGEST_SHARE = 0.05  # of the time may go into saving
@@ -38,29 +37,35 @@ class Partial:
         self._path, self._identity = path, identity
         self._saved, self._took = time.monotonic(), 0.0
 
-    @property
-    def usable(self) -> bool:
-        """Whether there is the state of an earlier job of the same identity; why not, where there is any, is logged."""
-        return self._read(lambda file, values: True) is True
+    def is_usable(self) -> bool:
+        """Whether there is the state of an earlier job of the same identity.
+
+        Any other is removed, and the log says why. Raises `GradiendError` where a folder is in its place.
+        """
+        if self._path.is_dir():
+            raise GradiendError(f"{self._path}: is a folder, but the state of a job is to be kept there")
+        if not self._path.exists():
+            return False
+        reason = self._reason_against()
+        if reason is not None:
+            LOG.warning("%s: %s: begun anew", self._path, reason)
+            self.clear()
+        return reason is None
 
     def load(self) -> State | None:
-        """The state of an earlier job of the same identity, None where there is no usable one."""
-        return self._read(
-            lambda file, values: State({name: file.get_tensor(name) for name in file.keys()}, values)  # noqa: SIM118
-        )
-
-    def _read(self, reader: Callable[[Any, dict[str, Any]], R]) -> R | None:
-        if not self._path.exists():
+        """The state of an earlier job of the same identity, None where there is none."""
+        if not self.is_usable():
             return None
+        with safe_open(self._path, framework="pt") as file:
+            return State({name: file.get_tensor(name) for name in file.keys()}, _about(file)["values"])  # noqa: SIM118
+
+    def _reason_against(self) -> str | None:
         try:
             with safe_open(self._path, framework="pt") as file:
-                about = json.loads((file.metadata() or {}).get("partial", "{}"))
-                if about.get("identity") == self._identity:
-                    return reader(file, about["values"])
-                LOG.info("%s: is of other settings, inputs or code: begun anew", self._path)
+                same = _about(file).get("identity") == self._identity
         except (OSError, SafetensorError, ValueError) as error:
-            LOG.warning("%s: not a readable state (%s): begun anew", self._path, error)
-        return None
+            return f"not a readable state ({error})"
+        return None if same else "is of other settings, inputs or code"
 
     @property
     def due(self) -> bool:
@@ -82,3 +87,8 @@ class Partial:
         """Remove the state, and what a killed save left of it."""
         for path in (self._path, *self._path.parent.glob(f".{self._path.name}.*")):
             path.unlink(missing_ok=True)
+
+
+def _about(file: Any) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads((file.metadata() or {}).get("partial", "{}"))
+    return about

@@ -45,3 +45,9 @@ def test_what_is_no_link_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(GradiendError, match="run/data: is no link"):
         link(tmp_path, {"run/data": "shared/data-1"})
     assert kept.read_text() == "mine"
+
+
+@pytest.mark.parametrize("links", ["nonsense", "[1]", '{"a": 1}'])
+def test_links_that_are_none_are_named(links: str, tmp_path: Path) -> None:
+    with pytest.raises(GradiendError, match="--links: "):
+        link_shared.run(links=links, out=tmp_path / "links.json")

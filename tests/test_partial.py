@@ -16,10 +16,12 @@ from training_rows import small_space, store, train_settings, transitions
 
 import gradiend.loop
 import gradiend.partial
+from gradiend.errors import GradiendError
 from gradiend.gradients.rows import StoredRows
 from gradiend.interruption import deferred
 from gradiend.partial import Partial, State
 from gradiend.settings import canonical
+from gradiend.stages.train import run as run_train
 from gradiend.training import Trained, train
 
 MODES: list[dict[str, Any]] = [
@@ -112,9 +114,9 @@ def test_a_training_killed_again_and_again_comes_to_the_same_end(
 def test_a_state_of_another_identity_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "train.safetensors"
     Partial(path, "mine").save(State({"a": torch.ones(2)}, {"step": 1}))
-    assert Partial(path, "mine").usable
-    assert not Partial(path, "yours").usable
+    assert Partial(path, "mine").is_usable()
     assert Partial(path, "yours").load() is None
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x08\0\0\0\0\0\0\0{}      "])
@@ -162,12 +164,52 @@ def test_a_signal_waits_until_the_state_is_saved() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
+def test_a_signal_that_came_too_late_for_the_loop_acts_at_its_end() -> None:
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        with deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert not seen
+        assert seen == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_sigusr1_asks_for_a_state_and_for_no_end() -> None:
     with deferred() as signals:
         os.kill(os.getpid(), signal.SIGUSR1)
         assert signals.wants_state
         signals.obey()
         assert not signals.wants_state
+
+
+def test_a_folder_in_the_place_of_a_state_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(GradiendError, match="is a folder"):
+        Partial(tmp_path, "mine").load()
+
+
+def test_a_state_of_other_rows_is_not_used_though_examples_and_space_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_space().save(tmp_path / "space.safetensors")
+    store(tmp_path / "validation", transitions(8, 6), seed=2)
+    (tmp_path / "examples.parquet").write_text("the rule names them, stored rows or not")
+    inputs = {"space": tmp_path / "space.safetensors", "examples": tmp_path / "examples.parquet"}
+    inputs |= {f"{split}_rows": tmp_path / split / "rows.parquet" for split in ("train", "validation")}
+
+    def train_stage(name: str, partial: Path | None) -> bytes:
+        files = {"out": tmp_path / name / "model", "training": tmp_path / name / "training.json"}
+        run_train(settings=train_settings(), seed=0, partial=partial, **inputs, **files)
+        return (tmp_path / name / "model" / "model.safetensors").read_bytes()
+
+    state = tmp_path / "state.safetensors"
+    store(tmp_path / "train", transitions(7, 5), seed=1)
+    with killed_after(9, monkeypatch):
+        train_stage("killed", state)
+    assert state.exists()
+    store(tmp_path / "train", transitions(7, 5), seed=3)
+    assert train_stage("killed", state) == train_stage("fresh", None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -14,11 +14,21 @@ def run(*, links: str, out: Path) -> str:
 
     A link may point to what is not made yet. An old link is replaced; anything else in its place is an error.
     """
-    wanted = {Path(path): Path(target) for path, target in json.loads(links).items()}
+    wanted = {Path(path): Path(target) for path, target in _parsed(links).items()}
     for path, target in wanted.items():
         _link(path, target)
     write_json(out, {str(path): os.readlink(path) for path in wanted})
     return f"{len(wanted)} links -> {out}"
+
+
+def _parsed(links: str) -> dict[str, str]:
+    try:
+        found = json.loads(links)
+    except ValueError as error:
+        raise GradiendError(f"--links: not JSON: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(target, str) for target in found.values()):
+        raise GradiendError(f"--links: {links} is wrong: should be an object of texts, {{path: what it points to}}")
+    return found
 
 
 def _link(path: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ from gradiend.devices import AUTO, placement
 from gradiend.errors import GradiendError
 from gradiend.files import digest_bytes, read_json, remove, write_json
 from gradiend.model import GradiendModel
+from gradiend.model_files import model_files
 from gradiend.partial import Partial
 from gradiend.settings import Train, canonical
 from gradiend.space import ParameterSpace
@@ -55,9 +56,10 @@ def run(
     devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder, mps=mps)
     checkpoints = Checkpoints(out.parent / "checkpoints", only_best=settings.save_only_best)
     rows = RowSource(settings.live, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
-    inputs: list[Path | None] = [examples] if examples else [train_rows, validation_rows]
-    begun = Partial(partial, _identity(settings, seed, kept, [*inputs, mlm_head, tuned])) if partial else None
-    if begun is None or not begun.usable:
+    stores = [path for path in (train_rows, validation_rows) if path is not None]
+    read = [path for path in (examples, mlm_head, tuned) if path is not None]
+    begun = Partial(partial, _identity(settings, seed, kept, read, stores)) if partial else None
+    if begun is None or not begun.is_usable():
         checkpoints.clear()
     trained = train(
         settings,
@@ -65,7 +67,7 @@ def run(
         rows.open("train", train_rows),
         rows.open("validation", validation_rows) if reads_evaluation_rows(settings) else None,
         seed,
-        about={"examples_digest": _digest(inputs)},
+        about={"examples_digest": _digest(*([examples] if examples else stores))},
         save_checkpoint=checkpoints.save,
         devices=(devices.encoder, devices.decoder),
         tuned=_tuned_rate(tuned) if tuned else None,
@@ -128,17 +130,19 @@ def _tuned_rate(path: Path) -> float:
     return rate
 
 
-def _digest(paths: list[Path | None]) -> str:
+def _digest(*paths: Path) -> str:
     """SHA-256 of the examples or, where they are not given, of the tables that say which ones the rows are of."""
-    return digest_bytes(*(path.read_bytes() for path in paths if path is not None))
+    return digest_bytes(*(path.read_bytes() for path in paths))
 
 
-def _identity(settings: Train, seed: int, space: ParameterSpace, inputs: list[Path | None]) -> str:
-    """A digest of all that determines the result. The rows themselves, many GB, count by their size and time."""
-    stores = [shard for path in inputs if path for shard in sorted(path.parent.glob("shard-*.safetensors"))]
-    states = [f"{shard.name} {shard.stat().st_size} {shard.stat().st_mtime_ns}" for shard in stores]
-    texts = [canonical(settings), str(seed), space.digest, code_digest("train"), *states, torch.__version__]
-    return digest_bytes(*(text.encode() for text in texts), _digest(inputs).encode())
+def _identity(settings: Train, seed: int, space: ParameterSpace, read: list[Path], stores: list[Path]) -> str:
+    """A digest of all that determines the result. Rows and base model, many GB, count by their size and time."""
+    large = [shard for store in stores for shard in sorted(store.parent.glob("shard-*.safetensors"))]
+    if settings.live is not None:
+        large += model_files(settings.live.base_model.name, settings.live.base_model.revision)
+    states = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in large]
+    texts = [canonical(settings), str(seed), space.digest, code_digest("train"), torch.__version__, *states]
+    return digest_bytes(*(text.encode() for text in texts), _digest(*read, *stores).encode())
 
 
 def _summary(trained: Trained) -> str:

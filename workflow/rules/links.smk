@@ -26,8 +26,10 @@ def links_of_seeds(wildcards):
     """The same for the seeds that were tried."""
     links = {}
     for seed in walk_seeds(wildcards)[0]:
-        names = ["model", "training.json"]
-        names += ["checkpoints"] * (RUNS[wildcards.run].training_arguments.save_strategy == "steps")
+        arguments = RUNS[wildcards.run].training_arguments
+        names = ["training.json", *["model"] * KEEP_SEEDS]
+        if arguments.save_strategy == "steps" and KEEP_SEEDS and not arguments.delete_models:
+            names.append("checkpoints")
         own = f"seed_{seed}"
         seed_links = {f"{RUN_SEEDS}/{own}/{name}": f"{TRAINED}/{own}/{name}" for name in names}
         seed_links[f"{RUN_SEEDS}/{own}/evaluation.json"] = f"{EVALUATED}/{own}/evaluation.json"
