@@ -1,28 +1,31 @@
 # make run    set up what is missing, run the default experiment      make test   set up, run all the tests
 # make check  format, types, layers, workflow lint                    make lock   pin the versions anew
-# make benchmark  tables of docs/performance.md
+# make benchmark  tables of docs/performance.md                      make docs   the documentation, in build/site
 
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow test-all check format lock benchmark clean
+.PHONY: run test test-slow test-long test-all check format lock benchmark docs clean
 
 # one thread a test process: more would only wait for each other
-test test-slow benchmark: export OMP_NUM_THREADS ?= 1
-test test-slow benchmark: export OMP_WAIT_POLICY ?= passive
+test test-slow test-long benchmark: export OMP_NUM_THREADS ?= 1
+test test-slow test-long benchmark: export OMP_WAIT_POLICY ?= passive
 
 run: $(VENV)/.installed
 	$(BIN)/snakemake --cores $(CORES)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow and not long"
 
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m slow -rs
 
-test-all: test test-slow
+test-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m long
+
+test-all: test test-slow test-long
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -43,6 +46,9 @@ lock: $(VENV)/.installed-dev
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks
 
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+
 clean:
 	rm -rf $(VENV) results .snakemake
 
@@ -55,5 +61,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $@

@@ -5,12 +5,14 @@ unknown keys, wrong types and values out of range when it is made.
 """
 
 from collections.abc import Iterator
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
+from gradiend.validation import constructed
 from gradiend.values import (
     Bool,
     Count,
@@ -31,6 +33,7 @@ from gradiend.values import (
 
 Source = Literal["factual", "alternative", "diff"]
 Activation = Literal["tanh", "smht", "id", "relu", "leakyrelu", "elu", "gelu", "silu", "sigmoid"]
+Objective = Literal["auto", "mlm", "clm", "clm_mlm_head", "seq2seq", "sequence_classification"]
 Importance = Literal["mean", "mean_abs", "signed_mean"]
 Part = Literal["encoder-weight", "decoder-weight", "decoder-bias", "decoder-sum"]
 
@@ -54,6 +57,9 @@ Groups = Annotated[
     BeforeValidator(read_null),
     Expects("a list of lists of classes or null"),
 ]
+RightWindow = Annotated[
+    Count | Annotated[list[Count], Field(min_length=1)], Expects("an integer >= 1, or a list of them, not empty")
+]
 DType = Annotated[Literal["float32", "float16", "bfloat16"], BeforeValidator(_dtype_name)]
 
 
@@ -75,6 +81,11 @@ class PrePruneConfig:
     def __post_init__(self) -> None:
         _one_of_topk_and_threshold(self, default=0.1)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
+
 
 @dataclass(frozen=True, config=CONFIG)
 class PostPruneConfig:
@@ -89,6 +100,21 @@ class PostPruneConfig:
 
     def __post_init__(self) -> None:
         _one_of_topk_and_threshold(self, default=0.01)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
+
+
+@dataclass(frozen=True, config=CONFIG)
+class MlmHeadConfig:
+    """The head of prediction_objective clm_mlm_head: it predicts the slot from the text right of it, too."""
+
+    right_window: RightWindow = field(default_factory=lambda: [4, 8, 16])
+    """Tokens behind the slot that the head sees; of a list, the best on validation."""
+    weight_decay: OptionalNonNegative = None
+    """L2 penalty on the head's weights (of standardised features). None: the best of 1, 0.1, ... on validation."""
 
 
 def _one_of_topk_and_threshold(config: PrePruneConfig | PostPruneConfig, default: float) -> None:
@@ -123,8 +149,8 @@ class TrainingArguments:
     """Examples per training batch; a batch is one row, the mean gradient of its examples."""
     train_max_size: OptionalCount = None
     """Training examples per class at the most. None: all."""
-    learning_rate: Annotated[Literal["auto"] | Positive, Expects("a number > 0 or 'auto'")] = 1e-5
-    """Constant learning rate; "auto" is 0.1 / (mean L1 norm of the source rows)."""
+    learning_rate: Annotated[Literal["auto", "tune"] | Positive, Expects("a number > 0, 'auto' or 'tune'")] = 1e-5
+    """Constant learning rate; "auto" is 0.1 / (mean L1 norm of the source rows), "tune" searches around it."""
     num_train_epochs: Count = 3
     """Training epochs; ignored when max_steps > 0."""
     max_steps: Steps = -1
@@ -219,8 +245,10 @@ class TrainingArguments:
     """Activation after the decoder."""
     bias_decoder: Bool = True
     """Whether the decoder has a bias."""
-    prediction_objective: Literal["auto", "mlm", "clm", "clm_mlm_head", "seq2seq"] = "auto"
-    """How the base model predicts the slot; auto: by its architecture."""
+    prediction_objective: Objective = "auto"
+    """How the base model predicts the slot, or the label of a text; auto: by its architecture."""
+    mlm_head: Annotated[MlmHeadConfig | None, BeforeValidator(read_null)] = None
+    """The head of prediction_objective clm_mlm_head. None: its defaults."""
 
     # Devices
     device: OptionalDevice = None
@@ -242,8 +270,18 @@ class TrainingArguments:
             raise ValueError("convergent_metric 'loss' needs a convergent_score_threshold (a loss, such as 1e-9)")
         return values
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
+
     def __post_init__(self) -> None:
-        mistakes = [*self._of_supervised_modes(), *self._of_seeds()]
+        mistakes = [
+            *self._of_supervised_modes(),
+            *self._of_seeds(),
+            *self._of_head(),
+            *self._of_tuning(),
+        ]
         if mistakes:
             raise ValueError("; ".join(mistakes))
 
@@ -255,6 +293,17 @@ class TrainingArguments:
             yield "supervised_decoder trains no encoder whose correlation could converge: set convergent_metric: loss"
         if self.supervised_encoder and prune is not None and prune.part != "encoder-weight":
             yield f"post_prune_config.part '{prune.part}' is untrained with supervised_encoder: use 'encoder-weight'"
+
+    def _of_head(self) -> Iterator[str]:
+        if self.mlm_head is not None and self.prediction_objective != "clm_mlm_head":
+            yield (
+                f"mlm_head is for prediction_objective 'clm_mlm_head', not '{self.prediction_objective}': "
+                "set that, or leave it out"
+            )
+
+    def _of_tuning(self) -> Iterator[str]:
+        if self.learning_rate == "tune" and not self.use_cached_gradients:
+            yield "learning_rate 'tune' trains many times on stored rows: set use_cached_gradients: true"
 
     def _of_seeds(self) -> Iterator[str]:
         least, most = self.min_convergent_seeds, self.max_seeds

@@ -1,7 +1,8 @@
 """Digests of the package's code by stage: what makes a result stale when the code that made it changes.
 
 A digest covers the syntax trees of the stage's module and of every package module that it imports, directly or
-not, without docstrings and comments, so that neither makes anything stale.
+not, without docstrings and comments, so that neither makes anything stale. What is imported for type checkers only
+runs in no stage.
 """
 
 import ast
@@ -13,12 +14,14 @@ from gradiend.files import digest_bytes
 
 PACKAGE = Path(__file__).parent
 NAME = "gradiend"
+PAGES = (".html", ".css", ".js")
 
 
 def code_digest(stage: str, package: Path = PACKAGE) -> str:
     """SHA-256, 16 hex digits, of the code that `python -m gradiend.stages.<stage>` runs."""
     modules = modules_of(f"stages.{stage}", package).values()
-    templates = sorted({page for path in modules if path.name == "__init__.py" for page in path.parent.glob("*.html")})
+    packages = {path.parent for path in modules if path.name == "__init__.py"}
+    templates = sorted(file for own in packages for file in own.iterdir() if file.suffix in PAGES)
     trees = (_tree(path.read_text(encoding="utf-8")).encode() for path in modules)
     return digest_bytes(*trees, *(page.read_bytes() for page in templates))[:16]
 
@@ -66,7 +69,7 @@ def _absolute(level: int, module: str, here: list[str]) -> str:
 def _imported(source: str) -> frozenset[tuple[int, str]]:
     """The imports of a file: how many packages up, and the name from there."""
     found: set[tuple[int, str]] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_WithoutTypes().visit(ast.parse(source))):
         if isinstance(node, ast.Import):
             found |= {(0, alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -79,7 +82,16 @@ def _imported(source: str) -> frozenset[tuple[int, str]]:
 @cache
 def _tree(source: str) -> str:
     """The syntax tree as text, without strings that are no part of an expression, comments and positions."""
-    return ast.dump(_WithoutTexts().visit(ast.parse(source)))
+    return ast.dump(_WithoutTexts().visit(_WithoutTypes().visit(ast.parse(source))))
+
+
+class _WithoutTypes(ast.NodeTransformer):
+    """Removes `if TYPE_CHECKING:`, which never holds where code runs."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        unseen = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return node.orelse if unseen else node
 
 
 class _WithoutTexts(ast.NodeTransformer):

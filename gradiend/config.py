@@ -15,7 +15,7 @@ from gradiend.validation import Path, line, problems, shown
 from gradiend.values import read_null
 
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]{0,150}")
-FOLDERS = ("benchmarks", "comparison", "demo", "logs", "shared")  # of the pipeline, beside those of the runs
+FOLDERS = ("benchmarks", "comparison", "demo", "index.html", "logs", "shared")  # of the pipeline, beside the runs'
 _EXPERIMENT = TypeAdapter(ExperimentConfig)
 
 
@@ -65,6 +65,8 @@ def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig
     for key, (run, own) in changes.items():
         if run in configs:
             raise place.error({("runs", run): "is also a run of the matrix: choose another run id"})
+        if read_null(own.get("comparison")) is not None:
+            raise _Place(origin, key, own).error({("comparison",): "is about all runs together: put it at the top"})
         configs[run] = _parsed(_over(top, own), _Place(origin, key, own))
         _check_same_folders(configs, run, _Place(origin, key, own))
     _check_places(configs[run], list(configs), _Place(origin, key, own))

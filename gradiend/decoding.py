@@ -42,11 +42,11 @@ class SplitEvaluator:
         return other
 
     def trial(self, update: Tensor, learning_rate: float) -> "Trial":
-        """A candidate of which nothing is measured yet."""
+        """A candidate, base model + learning_rate * update `[input_dim]`, of which nothing is measured yet."""
         return Trial(self, update, learning_rate)
 
     def passes(self, scores: TokenScores) -> bool:
-        """An LMS of 0 cannot be kept: with such a base model nothing passes."""
+        """Whether the scores keep `lms_ratio` of the base model's LMS. One of 0 cannot be kept: then nothing passes."""
         return self._base_scores.lms > 0 and scores.against(self._base_scores, self.lms_ratio)[0] >= 0
 
     def undecided(self, scores: TokenScores) -> bool:

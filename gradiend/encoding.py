@@ -103,7 +103,7 @@ def encode_split(
 
 
 def encode_neutral(model: GradiendModel, rows: Rows, positions: Sequence[int]) -> Encoding:
-    """Neutral texts have a factual gradient only: it is encoded, whatever the source. Their label is 0."""
+    """Neutral texts, encoded by the factual gradient, the only one they have, whatever the source. Label 0."""
     used = rows.table.iloc[list(positions)].assign(factual_class=NEUTRAL, alternative_class=NEUTRAL)
     table = _encodings(used, np.zeros(len(used)), encode(model, rows, positions, "factual"))
     return Encoding(table, np.full(len(used), NEUTRAL))

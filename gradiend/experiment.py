@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
 from gradiend.arguments import CONFIG, TrainingArguments
+from gradiend.validation import constructed
 from gradiend.values import (
     Count,
     Expects,
@@ -17,6 +18,7 @@ from gradiend.values import (
     LocalOrId,
     Number,
     OptionalBool,
+    OptionalCount,
     OptionalLocalOrId,
     OptionalText,
     Positive,
@@ -32,6 +34,8 @@ RESERVED = ("base", "baselines", "balance", "examples", "lms_ratio", "neutral", 
 DEFAULT_LEARNING_RATES = tuple(
     float(f"{digit}e{power}") for power in (2, 1, 0, -1, -2, -3) for digit in (5, 2, 1) if digit * 10**power <= 100
 )
+
+DEFAULT_FACTORS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 def _each_once(values: list[str]) -> list[str]:
@@ -64,6 +68,7 @@ LearningRates = Annotated[
     BeforeValidator(read_null),
     Expects("a list of numbers > 0, not empty, or null"),
 ]
+Factors = Annotated[list[Positive], Field(min_length=1), Expects("a list of numbers > 0, not empty")]
 Directions = Annotated[
     list[Direction],
     Field(min_length=1),
@@ -94,19 +99,24 @@ class Columns:
     """The names of the columns in the data files."""
 
     masked: Text = "masked"
-    """Text with the placeholder at the slot."""
+    """Text with the placeholder at the slot; not for classifiers, whose texts stand in `text`."""
     split: Text = "split"
     """train, validation or test; may be missing."""
     label: Text = "label"
-    """The factual token(s)."""
+    """The factual token(s), or the label of a text."""
     label_class: Text = "label_class"
-    """The factual class."""
+    """The factual class; of a text with a label by default the label."""
     alternative: Text = "alternative"
     """The alternative token(s); may be missing."""
     alternative_class: Text = "alternative_class"
     """The alternative class; may be missing."""
     text: Text = "text"
-    """Whole neutral text."""
+    """Whole text: neutral ones, and a classifier's."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -140,6 +150,29 @@ class DecoderConfig:
     feature_factors: FeatureFactors = None
     """Target class -> feature factor that strengthens it. None: derived from source and target."""
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
+
+
+@dataclass(frozen=True, config=CONFIG)
+class TuningConfig:
+    """The search for a learning rate, where training_arguments.learning_rate is "tune"."""
+
+    factors: Factors = field(default_factory=lambda: list(DEFAULT_FACTORS))
+    """Rates to try, as multiples of what learning_rate "auto" would be."""
+    max_seeds: OptionalCount = None
+    """Seeds to train with every rate. None: training_arguments.max_seeds."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class ComparisonConfig:
+    """The comparison of runs and of seeds."""
+
+    topk: Count = 1000
+    """Entries with the largest decoder weights that are compared between runs, and between seeds."""
+
 
 @dataclass(frozen=True, config=CONFIG)
 class ExperimentConfig:
@@ -157,6 +190,10 @@ class ExperimentConfig:
     """The argument guide's arguments."""
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     """The decoder evaluation."""
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    """The search for a learning rate."""
+    comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
+    """The comparison of runs; about all of them together, and so only at the top."""
     shards: Count = 1
     """Jobs that share the gradient stage."""
 
@@ -180,6 +217,11 @@ class ExperimentConfig:
                     f"decoder.feature_factors: '{name}' is not one of target_classes {self.target_classes}"
                 )
         arguments = self.training_arguments
+        if arguments.prediction_objective == "sequence_classification" and self.data.neutral is None:
+            raise ValueError(
+                "data.neutral: is missing: prediction_objective 'sequence_classification' needs texts whose labels "
+                "are to stay as they are"
+            )
         if self.model.device_map and (one := arguments.device_base_model or arguments.device):
             raise ValueError(
                 f"model.device_map '{self.model.device_map}' spreads the base model, and device_base_model (or device) "

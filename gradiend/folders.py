@@ -10,15 +10,19 @@ from gradiend.files import read_json
 GRADIEND_FILES = ("model.safetensors", "space.safetensors", "config.json", "training.json")
 _OF_THE_PIPELINE = (
     "benchmarks",
+    "comparison",
     "data",
     "decoder",
     "demo",
     "encoder",
     "gradients",
+    "inputs",
     "logs",
     "plots",
     "pruning",
+    "records",
     "shared",
+    "tuning",
 )
 _TAKEN = {
     "output_dir": (*_OF_THE_PIPELINE, "rewritten", "seeds", "report.html"),

@@ -7,6 +7,9 @@ A text's patterns are disjoint, so no position is scored twice.
 Sequence-to-sequence models: likewise, what is masked being what the decoder must write, teacher-forced.
 
 Causal language models: 1 / (1 + mean negative log likelihood) over all real tokens but the first of a text.
+
+Text classifiers model no language: what stands for the score is the share of the texts whose predicted label is the
+base model's, and a text counts as one token.
 """
 
 from abc import ABC, abstractmethod
@@ -78,10 +81,12 @@ class Accuracy(TokenScores):
 
     @property
     def lms(self) -> float:
+        """In [0, 1]."""
         return float(self.correct.mean())
 
     @property
     def by_token(self) -> np.ndarray:
+        """`[tokens]`: 1 where it is."""
         return self.correct
 
 
@@ -90,14 +95,21 @@ class Likelihood(TokenScores):
 
     @property
     def lms(self) -> float:
+        """In (0, 1]."""
         return float(1 / (1 + self.cross_entropy.mean()))
 
     @property
     def by_token(self) -> np.ndarray:
+        """`[tokens]`: the cross entropy times the derivative of the score at its mean."""
         return -(self.lms**2) * self.cross_entropy  # d(1 / (1 + m)) = -1 / (1 + m)^2 dm
 
 
-SCORES: dict[str, type[TokenScores]] = {"mlm": Accuracy, "clm": Likelihood, "seq2seq": Accuracy}
+SCORES: dict[str, type[TokenScores]] = {
+    "mlm": Accuracy,
+    "clm": Likelihood,
+    "seq2seq": Accuracy,
+    "sequence_classification": Accuracy,
+}
 
 
 class NeutralText:

@@ -28,6 +28,10 @@ LOG = logging.getLogger(__name__)
 SaveCheckpoint = Callable[[int, GradiendModel], None]
 
 
+class Diverged(GradiendError):
+    """A training whose loss or weights are no longer finite: its learning rate is too high."""
+
+
 @dataclass(frozen=True)
 class Loop:
     """All steps of one training; `partial` has the state of an earlier try, and keeps that of this one."""
@@ -41,21 +45,22 @@ class Loop:
     course: Course
     save_checkpoint: SaveCheckpoint | None
     partial: Partial | None = None
+    progress: bool = True
 
     @property
     def steps(self) -> int:
-        """Optimiser steps in all."""
+        """Optimiser steps of the training."""
         fixed = self.settings.max_steps
         return fixed if fixed > 0 else self.settings.num_train_epochs * self.schedule.steps_per_epoch
 
     def run(self) -> None:
-        """Train the model in place. Raises `GradiendError` where a loss or a weight is not finite."""
+        """Make all steps, those that an earlier run has made left out; the model and its course are then at the end."""
         signs = labels(self.rows.table, self.settings.source, self.settings.target_classes).tolist()
         step = Step(self.model, self.settings, self.rate)
         checkpoints = _Checkpoints(self.settings, self.course, self.model, self.save_checkpoint)
         done = self._begin(step, checkpoints)
         rows = islice(self.schedule.rows(self.seed), done, self.steps)
-        with deferred() as signals, _bar(self.steps, self.seed, done) as bar:
+        with deferred() as signals, _bar(self.steps, self.seed, done, shown=self.progress) as bar:
             for number, row in enumerate(rows, start=done + 1):
                 loss = step(*self.rows.pair(row), signs[row])
                 self._note(number, row, loss)
@@ -104,11 +109,11 @@ class Loop:
         if number % self.settings.eval_steps == 0 or number == self.steps:
             self.course.record(number, number / self.schedule.steps_per_epoch)
 
-    def _diverged(self, what: str, row: int) -> GradiendError:
+    def _diverged(self, what: str, row: int) -> Diverged:
         line = self.rows.table.iloc[row]
         transition = f"{line['factual_class']} -> {line['alternative_class']}"
         where = f"training, seed {self.seed}: {what}, training row {row} ({transition})"
-        return GradiendError(f"{where}: lower learning_rate (it is {self.rate:g})")
+        return Diverged(f"{where}: lower learning_rate (it is {self.rate:g})")
 
 
 class _Checkpoints:
@@ -129,10 +134,12 @@ class _Checkpoints:
         self._save(step, self._model)
 
 
-def _bar(steps: int, seed: int, done: int) -> "tqdm[Any]":
+def _bar(steps: int, seed: int, done: int, *, shown: bool) -> "tqdm[Any]":
     interval = 0.1 if sys.stderr.isatty() else 5.0
     name = f"train seed {seed}"
-    return tqdm(total=steps, initial=done, desc=name, unit="step", mininterval=interval, file=sys.stderr)
+    return tqdm(
+        total=steps, initial=done, desc=name, unit="step", mininterval=interval, file=sys.stderr, disable=not shown
+    )
 
 
 def _shown(loss: float, correlation: float | None) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gradiend import __version__
+from gradiend.aieng_lab import is_checkpoint, read_checkpoint, write_checkpoint
 from gradiend.arguments import Activation, Source
 from gradiend.errors import GradiendError
 from gradiend.files import read_json, replacing, write_json
@@ -32,6 +33,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
     "sigmoid": torch.sigmoid,
 }
+Format = Literal["gradiend", "aieng-lab"]
 ODD_ACTIVATIONS = frozenset({"tanh", "smht", "id"})  # f(-x) = -f(x): a latent can change its sign
 
 
@@ -57,6 +59,12 @@ class GradiendConfig:
     correlation: float | None = None
     made_by: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def sign(self) -> float:
+        """-1 where a GRADIEND that was not normalised encodes the first target class to -1, else 1."""
+        normal = self.normalized or self.supervised is not None or (self.correlation or 0) >= 0
+        return 1.0 if normal else -1.0
+
 
 class GradiendModel(nn.Module):
     """`h = f(W_e x + b_e)`, `y = g(W_d h + b_d)` over the rows of a space.
@@ -73,7 +81,10 @@ class GradiendModel(nn.Module):
         self.decoder: nn.Linear = nn.utils.skip_init(nn.Linear, latent, size, bias=config.bias_decoder)
 
     def initialise(self, seed: int) -> "GradiendModel":
-        """Encoder uniform in +-1/sqrt(input_dim), decoder weight and bias uniform in +-max|W_e|."""
+        """Draw all weights from the seed, and return the model.
+
+        Encoder uniform in +-1/sqrt(input_dim), decoder weight and bias uniform in +-max|W_e|.
+        """
         generator = torch.Generator().manual_seed(seed)
         bound = 1 / math.sqrt(self.space.input_dim)
         nn.init.uniform_(self.encoder.weight, -bound, bound, generator=generator)
@@ -84,15 +95,15 @@ class GradiendModel(nn.Module):
         return self
 
     def encode(self, rows: Tensor) -> Tensor:
-        """`[..., input_dim] -> [..., latent_dim]`."""
+        """The latents h of rows: `[..., input_dim] -> [..., latent_dim]`; with tanh in (-1, 1)."""
         return ACTIVATIONS[self.config.activation_encoder](self.encoder(rows))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """`[..., latent_dim] -> [..., input_dim]`."""
+        """The predicted target gradients y of latents: `[..., latent_dim] -> [..., input_dim]`."""
         return ACTIVATIONS[self.config.activation_decoder](self.decoder(latents))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """`decode(encode(rows))`."""
+        """`decode(encode(rows))`, `[..., input_dim]`: what training compares with the target rows."""
         return self.decode(self.encode(rows))
 
     @torch.no_grad()
@@ -106,7 +117,7 @@ class GradiendModel(nn.Module):
         return self.decode(latents)
 
     def select(self, positions: Tensor) -> "GradiendModel":
-        """The GRADIEND over the entries at these sorted positions `[k]`, with their weights."""
+        """The GRADIEND over the entries at these sorted positions `[k]` (int64), with their weights; this one stays."""
         smaller = GradiendModel(self.space.select(positions), self.config)
         weights = {
             "encoder.weight": self.encoder.weight.detach()[:, positions],
@@ -118,11 +129,17 @@ class GradiendModel(nn.Module):
         smaller.load_state_dict(weights)
         return smaller
 
-    def save_pretrained(self, folder: Path, training: Mapping[str, Any] | None = None) -> None:
+    def save_pretrained(
+        self, folder: str | Path, training: Mapping[str, Any] | None = None, *, format: Format = "gradiend"
+    ) -> None:
         """Write `model.safetensors`, `space.safetensors`, `config.json`, and `training.json` where given, at once.
 
-        Raises `GradiendError` where the folder holds anything that is not of a GRADIEND.
+        "aieng-lab" is the format of the paper's own package, which has no `training`. Raises `GradiendError` where the
+        folder holds anything that is not of a GRADIEND.
         """
+        folder = Path(folder)
+        if format == "aieng-lab":
+            return write_checkpoint(folder, self.space, self.state_dict(), dataclasses.asdict(self.config))
         require_replaceable(folder)
         with replacing(folder) as temporary:
             temporary.mkdir()
@@ -135,8 +152,14 @@ class GradiendModel(nn.Module):
                 write_json(temporary / "training.json", training)
 
     @classmethod
-    def from_pretrained(cls, folder: Path) -> "GradiendModel":
-        """Read what `save_pretrained` wrote. Raises `GradiendError` that names the file that is wrong."""
+    def from_pretrained(cls, folder: str | Path) -> "GradiendModel":
+        """Read what `save_pretrained` wrote, in either format. Raises `GradiendError` that names the wrong file."""
+        folder = Path(folder)
+        if is_checkpoint(folder):
+            found = read_checkpoint(folder)
+            model = cls(found.space, GradiendConfig(**found.config))
+            model.load_state_dict(dict(found.weights))
+            return model
         model = cls(ParameterSpace.load(folder / "space.safetensors"), _read_config(folder / "config.json"))
         path = folder / "model.safetensors"
         try:

@@ -7,6 +7,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
+from gradiend.arguments import MlmHeadConfig
 from gradiend.errors import GradiendError
 from gradiend.experiment import DEFAULT_LEARNING_RATES, ExperimentConfig
 from gradiend.settings import STAGES, BaseModel, CacheGradients
@@ -44,9 +47,12 @@ def stage_settings(stage: str, config: ExperimentConfig, *, data_digest: str = "
         "data_digest": data_digest,
         "evaluation_max_size": _evaluation_max_size(config),
     }
+    if stage == "pre_prune":  # the kept space does not depend on the head
+        values["base_model"] = dataclasses.replace(values["base_model"], mlm_head=None)
     own = OWN[stage](config) if stage in OWN else {}
     live = _live(config, values, train_only=stage == "evaluate_decoder")
-    return _filled(STAGES[stage], {**values, "live": live, **own})
+    rows = _filled(CacheGradients, {**values, **_cache_gradients(config)})
+    return _filled(STAGES[stage], {**values, "live": live, "rows": rows, **own})
 
 
 def _filled(kind: type[S], values: Values) -> S:
@@ -67,7 +73,16 @@ def _base_model(config: ExperimentConfig, digest: str) -> BaseModel:
         mask_placeholder=config.data.mask_placeholder,
         too_long=config.data.too_long,
         model_digest=digest,
+        mlm_head=_mlm_head(config),
     )
+
+
+def _mlm_head(config: ExperimentConfig) -> MlmHeadConfig | None:
+    """The head that gradients come through, if any."""
+    arguments = config.training_arguments
+    if arguments.prediction_objective != "clm_mlm_head":
+        return None
+    return arguments.mlm_head or MlmHeadConfig()
 
 
 def _live(config: ExperimentConfig, values: Values, *, train_only: bool) -> CacheGradients | None:
@@ -79,7 +94,8 @@ def _live(config: ExperimentConfig, values: Values, *, train_only: bool) -> Cach
 
 
 def _prepare_data(config: ExperimentConfig) -> Values:
-    return {**_shallow(config.data), "data_source": config.data.source}
+    whole = {"auto": None, "sequence_classification": True}.get(config.training_arguments.prediction_objective, False)
+    return {**_shallow(config.data), "data_source": config.data.source, "whole_texts": whole}
 
 
 def _cache_importance(config: ExperimentConfig) -> Values:
@@ -107,6 +123,25 @@ def _train(config: ExperimentConfig) -> Values:
     return {"encoder_eval_train_max_size": arguments.encoder_eval_train_max_size or arguments.encoder_eval_max_size}
 
 
+def _tune_learning_rate(config: ExperimentConfig) -> Values:
+    """How a seed is trained, without what neither its rate nor its weights depend on; the rows are stored ones."""
+    arguments = config.training_arguments
+    checkpoints = {"save_strategy": "no" if arguments.save_strategy == "no" else "best", "delete_models": True}
+    train = dataclasses.replace(
+        stage_settings("train", config),
+        **checkpoints,
+        learning_rate="auto",
+        save_steps=1,
+        save_only_best=True,
+        live=None,
+    )
+    return {
+        "train": train,
+        "factors": sorted(set(config.tuning.factors)),
+        "max_seeds": config.tuning.max_seeds or arguments.max_seeds,
+    }
+
+
 def _evaluate_encoder(config: ExperimentConfig) -> Values:
     arguments = config.training_arguments
     return {"max_size": arguments.seed_selection_eval_max_size or arguments.encoder_eval_max_size}
@@ -114,6 +149,10 @@ def _evaluate_encoder(config: ExperimentConfig) -> Values:
 
 def _evaluate_test(config: ExperimentConfig) -> Values:
     return {"max_size": config.training_arguments.encoder_eval_max_size}
+
+
+def _comparison(config: ExperimentConfig) -> Values:
+    return {"topk": config.comparison.topk}
 
 
 def _post_prune(config: ExperimentConfig) -> Values:
@@ -130,16 +169,35 @@ def _evaluate_decoder(config: ExperimentConfig) -> Values:
     }
 
 
+def _report(config: ExperimentConfig) -> Values:
+    """Whatever changes here makes an earlier stage stale, and so the report anyway."""
+    everything = TypeAdapter(ExperimentConfig).dump_python(config, mode="json")
+    return {"config": _without(everything, NO_INFLUENCE)}
+
+
+def _without(values: Values, paths: frozenset[str], above: str = "") -> Values:
+    return {
+        key: _without(value, paths, f"{above}{key}.") if isinstance(value, dict) else value
+        for key, value in values.items()
+        if above + key not in paths
+    }
+
+
 OWN: dict[str, Callable[[ExperimentConfig], Values]] = {
     "prepare_data": _prepare_data,
     "cache_importance": _cache_importance,
     "pre_prune": _pre_prune,
     "cache_gradients": _cache_gradients,
+    "tune_learning_rate": _tune_learning_rate,
     "train": _train,
     "evaluate_encoder": _evaluate_encoder,
     "post_prune": _post_prune,
     "evaluate_test": _evaluate_test,
     "evaluate_decoder": _evaluate_decoder,
+    "measure_stability": _comparison,
+    "cross_encode": _evaluate_test,
+    "compare_runs": _comparison,
+    "report": _report,
 }
 
 

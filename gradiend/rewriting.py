@@ -10,7 +10,10 @@ from gradiend.space import ParameterSpace
 
 
 class Rewriter:
-    """Rewrites a base model's parameters in place and restores them bit for bit; tied weights stay tied."""
+    """Rewrites a base model's parameters in place and restores them bit for bit; tied weights stay tied.
+
+    `parameters` are the model's by name, `space` that of the GRADIEND whose updates are applied.
+    """
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], space: ParameterSpace) -> None:
         space.require_in(parameters, "base model")
@@ -19,7 +22,7 @@ class Rewriter:
         self._wide = self._saved if self._saved.dtype == torch.float64 else self._saved.float()
 
     def apply(self, update: Tensor, learning_rate: float) -> None:
-        """Set the kept entries to their original values plus `learning_rate * update`, `[input_dim]`."""
+        """Set the kept entries to their original values plus `learning_rate` times the update `[input_dim]`."""
         self._space.write_(self._parameters, self._wide + learning_rate * update.to(self._wide))
 
     def restore(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from gradiend.arguments import CONFIG, Activation, Importance, Part, Source
+from gradiend.arguments import CONFIG, Activation, Importance, MlmHeadConfig, Part, Source
 from gradiend.errors import GradiendError
 from gradiend.experiment import Columns
 from gradiend.validation import parse
@@ -20,7 +20,10 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, config=CONFIG)
 class PrepareData:
-    """Data files -> examples, transitions, splits, caps, batches, neutral texts."""
+    """Data files -> examples, transitions, splits, caps, batches, neutral texts.
+
+    `whole_texts`: whether examples are texts without a slot; null: where the table has texts and no masked ones.
+    """
 
     data_source: str | dict[str, str]
     neutral: str | None
@@ -35,11 +38,15 @@ class PrepareData:
     train_batch_size: int
     seed: int
     data_digest: str
+    whole_texts: bool | None
 
 
 @dataclass(frozen=True, config=CONFIG)
 class BaseModel:
-    """The base model and how texts enter it; part of every stage that loads it."""
+    """The base model and how texts enter it; part of every stage that loads it.
+
+    `mlm_head` is that of the prediction objective clm_mlm_head, else null.
+    """
 
     name: str
     revision: str | None
@@ -49,6 +56,14 @@ class BaseModel:
     mask_placeholder: str
     too_long: str
     model_digest: str
+    mlm_head: MlmHeadConfig | None
+
+
+@dataclass(frozen=True, config=CONFIG)
+class TrainMlmHead:
+    """Causal base model and examples -> the head that gradients come through."""
+
+    base_model: BaseModel
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -119,6 +134,19 @@ class Train:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class TuneLearningRate:
+    """Stored rows -> the learning rate, where it is searched for.
+
+    `train` is how a seed is trained with the learning rate "auto", `factors` are the multiples of it to try.
+    """
+
+    train: Train
+    factors: list[float]
+    max_seeds: int
+    convergent_score_threshold: float
+
+
+@dataclass(frozen=True, config=CONFIG)
 class EvaluateEncoder:
     """One GRADIEND and rows -> the encoder's score; `max_size` caps the rows of a split."""
 
@@ -176,17 +204,50 @@ class RewriteModel:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class MeasureStability:
+    """The seeds of a run -> how much those that converged have in common; `topk` entries make a top set."""
+
+    convergent_metric: str
+    convergent_score_threshold: float
+    topk: int
+
+
+@dataclass(frozen=True, config=CONFIG)
+class CrossEncode:
+    """A run's test examples -> their encoded values by the encoders of several runs.
+
+    `rows` says what the gradients are computed from; the run's own evaluation reads the same ones.
+    """
+
+    rows: CacheGradients
+    target_classes: list[str]
+    max_size: int | None
+    encoder_eval_balance: bool
+    seed: int
+
+
+@dataclass(frozen=True, config=CONFIG)
+class CompareRuns:
+    """GRADIENDs and encoded values of several runs -> what they have in common; `topk` entries make a top set."""
+
+    topk: int
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Report:
-    """Everything above -> plots and one page."""
+    """Everything above -> plots and one page. `config` is the run's config file, without what determines no result."""
 
     target_classes: list[str]
+    config: dict[str, Any]
 
 
 STAGES: dict[str, type[Any]] = {
     "prepare_data": PrepareData,
+    "train_mlm_head": TrainMlmHead,
     "cache_importance": CacheImportance,
     "pre_prune": PrePrune,
     "cache_gradients": CacheGradients,
+    "tune_learning_rate": TuneLearningRate,
     "train": Train,
     "evaluate_encoder": EvaluateEncoder,
     "select_seed": SelectSeed,
@@ -195,6 +256,9 @@ STAGES: dict[str, type[Any]] = {
     "evaluate_decoder": EvaluateDecoder,
     "rewrite_model": RewriteModel,
     "report": Report,
+    "measure_stability": MeasureStability,
+    "cross_encode": CrossEncode,
+    "compare_runs": CompareRuns,
 }
 
 

@@ -7,16 +7,18 @@ from gradiend.files import digest_bytes
 # The stages whose results a stage reads, directly; `report` is of one run and never shared.
 BEFORE: dict[str, tuple[str, ...]] = {
     "prepare_data": (),
-    "cache_importance": ("prepare_data",),
+    "train_mlm_head": ("prepare_data",),
+    "cache_importance": ("prepare_data", "train_mlm_head"),
     "pre_prune": ("cache_importance",),
-    "cache_gradients": ("prepare_data", "pre_prune"),
-    "train": ("prepare_data", "pre_prune", "cache_gradients"),
+    "cache_gradients": ("prepare_data", "train_mlm_head", "pre_prune"),
+    "tune_learning_rate": ("prepare_data", "pre_prune", "cache_gradients"),
+    "train": ("prepare_data", "train_mlm_head", "pre_prune", "cache_gradients", "tune_learning_rate"),
     "evaluate_encoder": ("train",),
     "select_seed": ("evaluate_encoder",),
     "post_prune": ("select_seed",),
     "evaluate_test": ("post_prune",),
     "evaluate_decoder": ("post_prune",),
-    "rewrite_model": ("evaluate_decoder",),
+    "rewrite_model": ("prepare_data", "evaluate_decoder"),
 }
 
 

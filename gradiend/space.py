@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,12 @@ class ParameterSpace:
     def input_dim(self) -> int:
         """Number of kept entries."""
         return sum(self.sizes.values())
+
+    @property
+    def base_model(self) -> tuple[str, str, str]:
+        """Name, revision and content digest of the base model, as far as known: equal for comparable spaces."""
+        name, revision, digest = (self.about.get(key) or "" for key in ("base_model", "revision", "base_model_digest"))
+        return str(name), str(revision), str(digest)
 
     @cached_property
     def slices(self) -> dict[str, slice]:
@@ -98,12 +104,12 @@ class ParameterSpace:
         return ParameterSpace(self.shapes, kept, self.about)
 
     def gather(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """The kept entries of the named tensors as one vector `[input_dim]`."""
+        """The kept entries of the named tensors, each of its parameter's shape, as one vector `[input_dim]`."""
         parts = [self._pick(tensors[name], name) for name in self.shapes]
         return torch.cat([part.to(parts[0].device) for part in parts])
 
     def write_(self, tensors: Mapping[str, Tensor], vector: Tensor) -> None:
-        """Set the kept entries of the named tensors to the vector's values, in place."""
+        """Set the kept entries of the named tensors to the values of a vector `[input_dim]`, in place."""
         for name, where in self.slices.items():
             flat, kept = _flat(tensors[name]), self.kept[name]
             part = vector[where].to(flat)
@@ -111,6 +117,24 @@ class ParameterSpace:
                 flat.copy_(part)
             else:
                 flat[kept.to(flat.device)] = part
+
+    def union(self, other: "ParameterSpace") -> "ParameterSpace":
+        """The space of the entries that are in this one, in the other, or in both.
+
+        Parameters that only the other names come last. Raises `GradiendError` where a parameter's shapes differ.
+        """
+        for name in self.shapes.keys() & other.shapes.keys():
+            if self.shapes[name] != other.shapes[name]:
+                both = f"{self.shapes[name]} in one space and {other.shapes[name]} in the other"
+                raise GradiendError(f"parameter '{name}' is {both}: they are of different base models")
+        shapes = {**self.shapes, **other.shapes}
+        kept: dict[str, Tensor | None] = {}
+        for name, shape in shapes.items():
+            own = [space.indices(name) for space in (self, other) if name in space.shapes]
+            whole = any(len(indices) == math.prod(shape) for indices in own)
+            kept[name] = None if whole else torch.unique(torch.cat(own))  # sorted
+        about = {name: value for name, value in self.about.items() if other.about.get(name) == value}
+        return ParameterSpace(shapes, kept, about)
 
     def positions_in(self, larger: "ParameterSpace") -> Tensor:
         """Where this space's entries lie in a vector of a larger space, `[input_dim]` int64.
@@ -138,7 +162,7 @@ class ParameterSpace:
         return result
 
     def save(self, path: Path) -> None:
-        """Write sorted int64 indices by parameter, with shapes, order and digest in the metadata."""
+        """Write a safetensors file: sorted int64 indices by parameter; shapes, order and digest in the metadata."""
         tensors = {name: self.indices(name).contiguous() for name in self.shapes}
         shapes = [[name, list(shape)] for name, shape in self.shapes.items()]
         content = {"shapes": shapes, "digest": self.digest, "about": dict(self.about)}
@@ -168,6 +192,11 @@ class ParameterSpace:
     def _pick(self, tensor: Tensor, name: str) -> Tensor:
         flat, kept = tensor.reshape(-1), self.kept[name]
         return flat if kept is None else flat[kept.to(flat.device)]
+
+
+def union(spaces: Iterable[ParameterSpace]) -> ParameterSpace:
+    """The space of the entries that are in any of the spaces; there must be one."""
+    return reduce(ParameterSpace.union, spaces)
 
 
 def select_parameters(names: Sequence[str], patterns: Sequence[str] | None) -> list[str]:

@@ -54,25 +54,27 @@ def train(
     about: Mapping[str, Any] | None = None,
     save_checkpoint: SaveCheckpoint | None = None,
     devices: tuple[str, str] = ("cpu", "cpu"),
+    tuned: float | None = None,
+    progress: bool = True,
     partial: Partial | None = None,
 ) -> Trained:
     """Train one GRADIEND; the result depends on settings, rows and seed alone (and on the number of threads).
 
     `evaluation_rows` are read where `reads_evaluation_rows(settings)`. `about` says more about what made the model
     than settings and space do, `save_checkpoint` gets step and model where save_strategy is "steps", `devices` are
-    those of encoder and decoder. `partial` keeps the state of a training that is interrupted; one that finds its own
-    state there goes on from it, to the very same result. Raises `GradiendError` for rows that lack a target
-    transition, and where the loss is not finite.
+    those of encoder and decoder, `tuned` is the rate for learning_rate "tune", `progress` shows a bar. `partial` keeps
+    the state of a training that is interrupted; one that finds its own state there goes on from it, to the very same
+    result. Raises `GradiendError` for rows that lack a target transition, and `Diverged` where the loss is not finite.
     """
     schedule = Schedule.of(training_rows.table, settings.target_classes)
-    rate = learning_rate(settings, training_rows)
+    rate = tuned if settings.learning_rate == "tune" and tuned else learning_rate(settings, training_rows)
     model = _new_model(settings, space, seed, about or {})
     model.encoder.to(devices[0])
     model.decoder.to(devices[1])
     used = evaluation_rows if reads_evaluation_rows(settings) else None
     sample = None if used is None else Sample.capped(used, settings)
     course = Course(model, sample, by_loss=_by_loss(settings), keep_best=_keeps_best(settings))
-    loop = Loop(settings, schedule, training_rows, seed, rate, model, course, save_checkpoint, partial)
+    loop = Loop(settings, schedule, training_rows, seed, rate, model, course, save_checkpoint, partial, progress)
     loop.run()
     chosen = course.choose()
     model.to("cpu")
@@ -87,8 +89,11 @@ def reads_evaluation_rows(settings: Train) -> bool:
 def learning_rate(settings: Train, rows: Rows) -> float:
     """The learning rate as a number; "auto" is 0.1 / mean L1 norm of the source gradients of the rows.
 
-    Rows that are 0 (the diff of an identity row) move nothing and do not count. Raises `GradiendError` if all are.
+    Rows that are 0 (the diff of an identity row) move nothing and do not count. Raises `GradiendError` if all are, and
+    for "tune", which only `gradiend.tuning` can answer.
     """
+    if settings.learning_rate == "tune":
+        raise GradiendError("learning_rate tune: no tuned rate is given: give that of the stage tune_learning_rate")
     if settings.learning_rate != "auto":
         return float(settings.learning_rate)
     norms: list[float] = []

@@ -4,11 +4,12 @@ The words come from the settings' own types (`Expects`, `Literal`, ...), none fr
 """
 
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ArgsKwargs
 
 from gradiend.errors import GradiendError, did_you_mean, nearest
 from gradiend.values import Expects
@@ -28,6 +29,21 @@ def parse(kind: type[T], value: Any, origin: str) -> T:
     except ValidationError as error:
         found = problems(kind, value, error)
         raise GradiendError(f"{origin}: {'; '.join(line(path, text) for path, text in found.items())}") from None
+
+
+def constructed(kind: type[T], values: Any, handler: Callable[[Any], T]) -> T:
+    """A settings class made by its constructor, where mistakes are a one-line `GradiendError`, too.
+
+    To be used by a "wrap" validator, with its `values` and `handler`. Inside other settings nothing is changed.
+    """
+    try:
+        return handler(values)
+    except ValidationError as error:
+        if not isinstance(values, ArgsKwargs):
+            raise
+        found = problems(kind, dict(values.kwargs or {}), error)
+        lines = "; ".join(line(path, text) for path, text in found.items())
+        raise GradiendError(f"{kind.__name__}: {lines}") from None
 
 
 def line(path: Path, text: str) -> str:

@@ -46,10 +46,11 @@ def config(**arguments: Any) -> ExperimentConfig:
 
 ARGUMENTS = "training_arguments"
 PRE, POST = f"{ARGUMENTS}.pre_prune_config", f"{ARGUMENTS}.post_prune_config"
-AT_THE_TOP = "experiment_dir, model, data, target_classes, training_arguments, decoder, shards"
+AT_THE_TOP = "experiment_dir, model, data, target_classes, training_arguments, decoder, tuning, comparison, shards"
 COUNT = "should be an integer >= 1"
 TOPK = "should be an integer count >= 1 or a fraction in (0, 1]"
-RATE = "should be a number > 0 or 'auto'"
+RATE = "should be a number > 0, 'auto' or 'tune'"
+WINDOW = "should be an integer >= 1, or a list of them, not empty"
 MAPPING = "should be a mapping (key: value)"
 TEXT = "should be text, not empty"
 NAMES = "should be a list of names, not empty"
@@ -95,6 +96,8 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     (f"{ARGUMENTS}.params", [], f": [] is wrong: {NAMES}, or null"),
     (f"{ARGUMENTS}.do_eval", 1, ": 1 is wrong: should be true or false"),
     (f"{ARGUMENTS}.class_merge_map", {"a": "x"}, f".a: 'x' is wrong: {NAMES}"),
+    (f"{ARGUMENTS}.mlm_head.right_window", 0, f": 0 is wrong: {WINDOW}"),
+    (f"{ARGUMENTS}.mlm_head.right_window", [], f": [] is wrong: {WINDOW}"),
     (PRE, True, f": true is wrong: {MAPPING} or null"),
     # a bool where a number is meant
     ("shards", True, f": true is wrong: {COUNT}"),
@@ -170,6 +173,10 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         "use 'encoder-weight'",
     ),
     (
+        {f"{ARGUMENTS}.mlm_head": {"right_window": 3}},
+        f"{ARGUMENTS}: mlm_head is for prediction_objective 'clm_mlm_head', not 'auto': set that, or leave it out",
+    ),
+    (
         {f"{ARGUMENTS}.device": "gpu"},
         f"{ARGUMENTS}.device: 'gpu' is wrong: should be {DEVICES} (did you mean 'cuda'?)",
     ),
@@ -231,6 +238,8 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         f"{ARGUMENTS}.convergent_score_threshold: nan is wrong: should be a number",
     ),
     ({PRE: {"topk": 5.0}}, f"{PRE}.topk: 5.0 is wrong: {TOPK}"),
+    ({"runs": {"a": {"comparison": {"topk": 7}}}}, "runs.a.comparison: is about all runs together: put it at the top"),
+    ({"matrix": {"comparison.topk": [7]}}, "matrix[topk=7].comparison: is about all runs together: put it at the top"),
     ({"runs": {"demo": {}}}, "runs: 'demo' is a folder of the pipeline: choose another run id"),
     ({"runs": {1: {}, "1": {}}}, "runs: '1' is there more than once"),
     (

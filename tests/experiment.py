@@ -30,6 +30,7 @@ STAGES = (
     "rewrite_model",
     "report",
 )
+BESIDE = ("gather_encoders", "cross_encode", "compare_runs", "measure_stability")  # what compares runs, and seeds
 CONFIG: dict[str, Any] = {
     "experiment_dir": "out",
     "model": "model",
@@ -111,10 +112,15 @@ class Experiment:
         return self.planned(config="changed.yaml")
 
     def planned(self, **options: Any) -> Counter[str]:
-        """The jobs that would run now."""
+        """The jobs that would run now, but for those that compare."""
+        found = self.planned_with_comparison(**options)
+        return Counter({name: count for name, count in found.items() if name not in BESIDE})
+
+    def planned_with_comparison(self, **options: Any) -> Counter[str]:
+        """All jobs that would run now."""
         output = self.call("-n", **options)
         assert output.startswith("0\n"), output
-        return Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", output, re.M)) - Counter(all=1)
+        return Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", output, re.M)) - Counter(all=1, index=1)
 
     def path(self, *parts: str) -> Path:
         """A file of the results."""

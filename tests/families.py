@@ -16,20 +16,24 @@ from transformers import (
     BartForConditionalGeneration,
     BertConfig,
     BertForMaskedLM,
+    BertForSequenceClassification,
     DebertaV2Config,
     DebertaV2ForMaskedLM,
     DistilBertConfig,
     DistilBertForMaskedLM,
+    DistilBertForSequenceClassification,
     ElectraConfig,
     ElectraForMaskedLM,
     GemmaConfig,
     GemmaForCausalLM,
     GPT2Config,
+    GPT2ForSequenceClassification,
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    LlamaForSequenceClassification,
     MistralConfig,
     MistralForCausalLM,
     ModernBertConfig,
@@ -46,6 +50,7 @@ from transformers import (
     Qwen3ForCausalLM,
     RobertaConfig,
     RobertaForMaskedLM,
+    RobertaForSequenceClassification,
     T5Config,
     T5ForConditionalGeneration,
     T5Tokenizer,
@@ -55,6 +60,7 @@ from gradiend.backbones.causal_lm import CausalLM
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.masked_lm import MaskedLM
 from gradiend.backbones.seq2seq_lm import seq2seq_lm
+from gradiend.backbones.sequence_classifier import SequenceClassifier
 
 POSITIONS = 64
 SIZES: dict[str, Any] = {
@@ -157,6 +163,22 @@ SEQ2SEQ: dict[str, Build] = {
 }
 
 
+THREE: dict[str, Any] = {"id2label": {0: "female", 1: "male", 2: "plural"}}
+LABELS = "0 'female', 1 'male', 2 'plural'"
+TINY_GPT2 = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": POSITIONS} | SPECIAL
+CLASSIFIERS: dict[str, Build] = {
+    "BERT classifier": lambda n: BertForSequenceClassification(BertConfig(vocab_size=n, **SIZES, **THREE)),
+    "RoBERTa classifier": lambda n: RobertaForSequenceClassification(RobertaConfig(vocab_size=n, **SIZES, **THREE)),
+    "DistilBERT classifier": lambda n: DistilBertForSequenceClassification(
+        DistilBertConfig(vocab_size=n, **DISTIL, **THREE)
+    ),
+    "GPT-2 classifier": lambda n: GPT2ForSequenceClassification(GPT2Config(vocab_size=n, **TINY_GPT2, **THREE)),
+    "Llama classifier": lambda n: LlamaForSequenceClassification(
+        LlamaConfig(vocab_size=n, **LLAMA, **SPECIAL, **THREE)
+    ),
+}
+
+
 @lru_cache
 def sentinel_tokenizer() -> T5Tokenizer:
     """Like T5's: word starts are marked, `<extra_id_0>` and 19 more are sentinels. "stewardess" is two tokens."""
@@ -205,12 +227,15 @@ def byte_level_bpe(special: list[str]) -> Tokenizer:
 
 
 def family(name: str, dtype: torch.dtype = torch.float32) -> LanguageModel:
-    """A new base model of an architecture in `MASKED`, `CAUSAL` or `SEQ2SEQ`, always with the same weights."""
+    """A new base model of a family in `MASKED`, `CAUSAL`, `SEQ2SEQ` or `CLASSIFIERS`, always with the same weights."""
     if name in MASKED:
         tokenizer = tiny_tokenizer()
         return MaskedLM(seeded(lambda: MASKED[name](len(tokenizer))).to(dtype), tokenizer)
     if name in SEQ2SEQ:
         own = infilling_tokenizer() if name == "BART" else sentinel_tokenizer()
         return seq2seq_lm(seeded(lambda: SEQ2SEQ[name](len(own))).to(dtype), own)
+    if name in CLASSIFIERS:
+        words = tiny_tokenizer() if "BERT" in name else causal_tokenizer()
+        return SequenceClassifier(seeded(lambda: CLASSIFIERS[name](len(words))).to(dtype), words)
     words = causal_tokenizer()
     return CausalLM(seeded(lambda: CAUSAL[name](len(words))).to(dtype), words)

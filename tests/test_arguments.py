@@ -1,14 +1,16 @@
 """The argument guide: every argument, its default, and what contradicts what."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from config_files import config
-from pydantic import ValidationError
 
-from gradiend.arguments import PostPruneConfig, PrePruneConfig, TrainingArguments
+from gradiend.arguments import MlmHeadConfig, PostPruneConfig, PrePruneConfig, TrainingArguments
+from gradiend.errors import GradiendError
+from gradiend.experiment import DecoderConfig
 
 GUIDE: dict[str, Any] = {
     # Output and paths
@@ -77,6 +79,7 @@ BEYOND_THE_GUIDE: dict[str, Any] = {
     "activation_decoder": "id",
     "bias_decoder": True,
     "prediction_objective": "auto",
+    "mlm_head": None,
 }
 WORDS = {
     "source": {"factual", "alternative", "diff"},
@@ -107,6 +110,7 @@ def test_a_config_file_has_the_same_defaults() -> None:
 def test_the_pruning_configs_have_the_designs_defaults() -> None:
     pre = {"n_samples": 8, "topk": 0.1, "threshold": None, "source": "alternative", "importance": "signed_mean"}
     assert defaults(PrePruneConfig()) == pre
+    assert defaults(MlmHeadConfig()) == {"right_window": [4, 8, 16], "weight_decay": None}
     assert defaults(PostPruneConfig()) == {"topk": 0.01, "threshold": None, "part": "decoder-weight"}
 
 
@@ -138,8 +142,26 @@ def test_arguments_cannot_be_changed_afterwards() -> None:
         TrainingArguments().seed = 1  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TrainingArguments(learning_rte=1), "unknown setting 'learning_rte' (did you mean 'learning_rate'?)"),
+        (lambda: TrainingArguments(optim="adamww"), "'adamww' is wrong: should be 'adamw' or 'adam'"),
+        (lambda: TrainingArguments(min_convergent_seeds=9), "min_convergent_seeds 9 is more than max_seeds 3"),
+        (lambda: PrePruneConfig(topk=3.5), "PrePruneConfig: topk: 3.5 is wrong: should be an integer count >= 1"),
+        (lambda: TrainingArguments(pre_prune_config={"topk": 3.5}), "TrainingArguments: pre_prune_config.topk: 3.5"),
+        (lambda: PostPruneConfig(topk=5, threshold=1), "PostPruneConfig: topk 5 and threshold 1.0: give exactly one"),
+        (lambda: DecoderConfig(lms_rato=1), "unknown setting 'lms_rato' (did you mean 'lms_ratio'?)"),
+    ],
+)
+def test_a_mistake_in_python_is_one_line_too(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(GradiendError) as caught:
+        make()
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_the_loss_needs_a_threshold_in_python_too() -> None:
-    with pytest.raises(ValidationError, match="needs a convergent_score_threshold"):
+    with pytest.raises(GradiendError, match="needs a convergent_score_threshold"):
         TrainingArguments(convergent_metric="loss")
     by_loss = TrainingArguments(convergent_metric="loss", convergent_score_threshold=1e-9)
     assert dataclasses.replace(by_loss, seed=1).convergent_score_threshold == 1e-9

@@ -11,6 +11,7 @@ import torch
 
 from gradiend.errors import GradiendError
 from gradiend.files import replacing
+from gradiend.records import read_record
 from gradiend.settings import SelectSeed, canonical
 from gradiend.stages import post_prune
 from gradiend.stages.command import main
@@ -83,6 +84,14 @@ def test_an_optional_option_without_a_value_is_none(option: str) -> None:
 def test_a_list_may_be_empty() -> None:
     assert main(stage, ["--settings", canonical(SETTINGS), "--files", "--seeds", "--seed", "1", "--out", "o"]) == 0
     assert (SEEN["files"], SEEN["seeds"]) == ([], [])
+
+
+def test_a_record_says_what_made_the_results(tmp_path: Path) -> None:
+    path = tmp_path / "records" / "stage.json"
+    assert main(stage, options("--record", str(path), "abc")) == 0
+    found = read_record(path)
+    assert found is not None and found.is_of(canonical(SETTINGS), "abc")
+    assert "record" not in SEEN
 
 
 def test_the_result_is_one_line_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from families import CAUSAL, MASKED, SEQ2SEQ, family
+from families import CAUSAL, CLASSIFIERS, MASKED, SEQ2SEQ, family
 from tiny import autograd_rows, random_space, relative_error, tiny_pairs, whole_space
 
 from gradiend.gradients.capture import Capture
 
-FAMILIES = [*MASKED, *CAUSAL, *SEQ2SEQ]
+FAMILIES = [*MASKED, *CAUSAL, *SEQ2SEQ, *CLASSIFIERS]
 DOCS = Path(__file__).parent.parent / "docs" / "models.md"
 HALF = {torch.bfloat16: 0.1, torch.float16: 0.02}  # relative error of the worst row of a model that is no T5
 ROUNDED = {"Gemma": 1e-7}  # its norms compute, and sum their gradients, in float32 whatever the type of the model

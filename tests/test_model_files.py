@@ -49,3 +49,21 @@ def test_a_revision_of_a_local_folder_is_an_error() -> None:
 def test_a_bare_name_near_a_folder_gets_a_hint() -> None:
     assert folder_hint("tinny") == " (did you mean 'tiny'?)"
     assert folder_hint("bert-base-cased") == folder_hint("tiny") == folder_hint("owner/tiny") == ""
+
+
+@pytest.mark.parametrize("name", ["demo-causl", "demo_causal", "Demo", "demoo", "dem"])
+def test_a_name_that_is_nearly_a_demo_models_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        GradiendError, match=rf"^model: '{name}': no such folder, and no known model \(did you mean 'demo"
+    ):
+        model_files(name, None)
+    (tmp_path / name).mkdir()
+    assert model_files(name, None) == []
+
+
+@pytest.mark.parametrize("name", ["demo", "demo-causal", "gpt2", "bert-base-cased", "someone/demo-model", "t5-small"])
+def test_other_names_are_hugging_face_ids(name: str) -> None:
+    assert model_files(name, None) == []

@@ -103,9 +103,25 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "probability shift": lambda: plots.probability_shift(shifts(*CLASSES)),
     "kept entries": lambda: plots.kept_entries(shares()),
     "kept entries of many layers": lambda: plots.kept_entries(shares(9, 80)),
+    "update shares": lambda: plots.update_shares(shares()),
+    "seeds": lambda: plots.seeds(scores(), metric="correlation", threshold=0.5, selected=1),
+    "seeds by loss": lambda: plots.seeds(
+        scores().assign(baseline=float("nan")), metric="loss", threshold=None, selected=0
+    ),
     "all entries kept": lambda: plots.kept_entries(shares() * 0 + 1),
     "no entry kept": lambda: plots.kept_entries(shares() * 0),
 }
+
+
+def said(figure: Figure) -> list[str]:
+    root = ElementTree.fromstring(plots.svg(figure, "a name"))
+    return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}title")]
+
+
+def scores() -> pd.DataFrame:
+    nan = float("nan")
+    lines = [(0, 0.2, 0.1, 0.3, 0.9, False), (1, 0.98, 0.97, 0.99, 0.91, True), (2, nan, nan, nan, nan, False)]
+    return pd.DataFrame(lines, columns=["seed", "value", "low", "high", "baseline", "converged"])
 
 
 def texts(figure: Figure) -> list[str]:
@@ -166,10 +182,35 @@ def test_the_numbers_of_rows_stand_beside_the_classes() -> None:
 
 def test_of_many_points_the_extremes_are_drawn() -> None:
     many = values({"female": 5000})
-    line = plots.encoded_values(many, classes=CLASSES[:1]).axes[0].get_lines()[0]
-    drawn = np.asarray(line.get_xdata())
+    drawn = np.asarray(plots.encoded_values(many, classes=CLASSES[:1]).axes[0].collections[0].get_offsets())[:, 0]
     assert len(drawn) == plots.MOST_POINTS
     assert (drawn.min(), drawn.max()) == (many["encoded"].min(), many["encoded"].max())
+
+
+def test_many_groups_have_fewer_points_each_so_that_the_file_stays_small() -> None:
+    names = [f"class {n}" for n in range(40)]
+    figure = plots.encoded_values(values(dict.fromkeys(names, 500)).assign(text="t" * 160), classes=names)
+    assert sum(len(drawn.get_offsets()) for drawn in figure.axes[0].collections) <= 2_000
+    assert len(plots.svg(figure, "many").encode()) < 1_000_000
+
+
+def test_every_point_says_its_own_text() -> None:
+    table = values({"female": 40}).assign(text=[f"text <{n}> & more" for n in range(40)])
+    titles = said(plots.encoded_values(table, classes=["female"]))
+    assert titles == table.sort_values("encoded")["text"].tolist()
+    assert any(text.startswith("learning rate 0.5: ") for text in said(grid()))
+
+
+def test_every_cell_says_its_parameter_layer_and_share() -> None:
+    table = shares(3, 30)
+    assert len(said(plots.update_shares(table))) == int(table.notna().sum().sum())
+    (row, column), *_ = np.argwhere(table.notna().to_numpy())
+    assert said(plots.kept_entries(table))[0].startswith(f"{table.index[row]}, layer {table.columns[column]}: ")
+
+
+def test_seeds_that_have_not_converged_differ_in_shape_and_are_named() -> None:
+    shown = texts(plots.seeds(scores(), metric="correlation", threshold=0.5, selected=1))
+    assert {"seed 1 (selected)", "converged", "not converged", "no correlation", "threshold 0.5"} <= set(shown)
 
 
 def test_seeds_are_told_apart_and_the_selected_one_is_named() -> None:

@@ -1,5 +1,6 @@
 """Which setting makes which stage stale: the whole table, for stored and for live rows."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,10 +15,19 @@ from gradiend.validation import settings_below
 
 NONE: set[str] = set()
 DATA = {"prepare_data"}
-BASE = {"cache_importance", "cache_gradients", "evaluate_decoder", "rewrite_model"}  # they load the base model
+BASE = {
+    "train_mlm_head",
+    "cache_importance",
+    "cache_gradients",
+    "evaluate_decoder",
+    "rewrite_model",
+    "cross_encode",
+}  # they load the base model
 ENCODER = {"evaluate_encoder", "evaluate_test"}
 ROWS = {"train", *ENCODER, "evaluate_decoder"}  # they read rows, or compute them where none are stored
-CLASSES = {*DATA, "cache_importance", *ROWS, "report"}
+TRAIN = {"train", "tune_learning_rate"}  # a search for a learning rate trains, too
+CLASSES = {*DATA, "cache_importance", *ROWS, *TRAIN, "cross_encode", "report"}
+SHARED_ENTRIES = {"compare_runs", "measure_stability"}
 CAPS = {"encoder_eval_max_size", "encoder_eval_balance"}
 
 # setting: (another valid value, the stages that it makes stale)
@@ -45,28 +55,31 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "decoder.lms_ratio": (0.9, {"evaluate_decoder"}),
     "decoder.directions": (["weaken"], {"evaluate_decoder"}),
     "decoder.feature_factors": ({"male": 2}, {"evaluate_decoder"}),
+    "comparison.topk": (7, SHARED_ENTRIES),
+    "tuning.factors": ([1, 2], {"tune_learning_rate"}),
+    "tuning.max_seeds": (1, {"tune_learning_rate"}),
 }
 ARGUMENTS: dict[str, tuple[Any, set[str]]] = {
     "experiment_dir": ("results", NONE),
     "output_dir": ("m", NONE),
     "use_cache": (True, NONE),
     "add_identity_for_other_classes": (True, DATA),
-    "source": ("diff", ROWS),
-    "target": ("factual", {"train", "evaluate_decoder"}),
+    "source": ("diff", ROWS | TRAIN),
+    "target": ("factual", {*TRAIN, "evaluate_decoder"}),
     "train_batch_size": (8, DATA),
     "train_max_size": (100, DATA),
     "learning_rate": (1e-4, {"train"}),
-    "num_train_epochs": (5, {"train"}),
-    "max_steps": (7, {"train"}),
-    "weight_decay": (0, {"train"}),
-    "adam_epsilon": (1e-6, {"train"}),
-    "optim": ("adam", {"train"}),
-    "eval_strategy": ("no", {"train"}),
-    "eval_steps": (10, {"train"}),
-    "do_eval": (False, {"train"}),
-    "encoder_eval_train_max_size": (10, {"train"}),
-    "encoder_eval_max_size": (10, {"cache_gradients", "train", *ENCODER}),
-    "encoder_eval_balance": (False, {"train", *ENCODER}),
+    "num_train_epochs": (5, TRAIN),
+    "max_steps": (7, TRAIN),
+    "weight_decay": (0, TRAIN),
+    "adam_epsilon": (1e-6, TRAIN),
+    "optim": ("adam", TRAIN),
+    "eval_strategy": ("no", TRAIN),
+    "eval_steps": (10, TRAIN),
+    "do_eval": (False, TRAIN),
+    "encoder_eval_train_max_size": (10, TRAIN),
+    "encoder_eval_max_size": (10, {"cache_gradients", *TRAIN, *ENCODER, "cross_encode"}),
+    "encoder_eval_balance": (False, {*TRAIN, *ENCODER, "cross_encode"}),
     "seed_selection_eval_max_size": (10, {"evaluate_encoder"}),
     "decoder_eval_max_size_training_like": (10, {"evaluate_decoder"}),
     "decoder_eval_max_size_neutral": (10, {"evaluate_decoder"}),
@@ -75,11 +88,11 @@ ARGUMENTS: dict[str, tuple[Any, set[str]]] = {
     "save_steps": (10, {"train"}),
     "save_only_best": (False, {"train"}),
     "delete_models": (True, {"train"}),
-    "max_seeds": (5, {"select_seed"}),
+    "max_seeds": (5, {"select_seed", "tune_learning_rate"}),
     "min_convergent_seeds": (2, {"select_seed"}),
-    "convergent_metric": ("loss", {"train", "select_seed"}),
-    "convergent_score_threshold": (0.6, {"select_seed"}),
-    "seed": (1, {*DATA, "cache_importance", "cache_gradients", *ROWS}),
+    "convergent_metric": ("loss", {*TRAIN, "select_seed", "measure_stability"}),
+    "convergent_score_threshold": (0.6, {"select_seed", "measure_stability", "tune_learning_rate"}),
+    "seed": (1, {*DATA, "cache_importance", "cache_gradients", *ROWS, *TRAIN, "cross_encode"}),
     "seed_runs_dir": ("s", NONE),
     "keep_seed_runs": (True, NONE),
     "pre_prune_config.n_samples": (64, {"cache_importance"}),
@@ -92,18 +105,20 @@ ARGUMENTS: dict[str, tuple[Any, set[str]]] = {
     "post_prune_config.part": ("encoder-weight", {"post_prune"}),
     "trust_remote_code": (True, BASE),
     "params": (["a.*"], {"cache_importance"}),
-    "normalize_gradiend": (False, {"train"}),
+    "normalize_gradiend": (False, TRAIN),
     "torch_dtype": ("bfloat16", BASE),
-    "supervised_encoder": (True, {"train"}),
-    "supervised_decoder": (True, {"train", *ENCODER}),
+    "supervised_encoder": (True, TRAIN),
+    "supervised_decoder": (True, {*TRAIN, *ENCODER}),
     "use_cached_gradients": (False, ROWS),
     "class_merge_map": ({"female": ["f"], "male": ["m"]}, DATA),
     "class_merge_transition_groups": ([["f", "m"]], DATA),
-    "latent_dim": (2, {"train"}),
-    "activation_encoder": ("id", {"train"}),
-    "activation_decoder": ("tanh", {"train"}),
-    "bias_decoder": (False, {"train"}),
-    "prediction_objective": ("mlm", BASE),
+    "latent_dim": (2, TRAIN),
+    "activation_encoder": ("id", TRAIN),
+    "activation_decoder": ("tanh", TRAIN),
+    "bias_decoder": (False, TRAIN),
+    "prediction_objective": ("mlm", DATA | BASE),
+    "mlm_head.right_window": (5, BASE),
+    "mlm_head.weight_decay": (0.1, BASE),
     "device": ("cpu", NONE),
     "device_encoder": ("cpu", NONE),
     "device_decoder": ("cpu", NONE),
@@ -114,6 +129,8 @@ TABLE |= {f"training_arguments.{name}": row for name, row in ARGUMENTS.items()}
 BEFORE: dict[str, dict[str, Any]] = {
     "training_arguments.pre_prune_config.threshold": {"pre_prune_config": {"threshold": 0.1}},
     "training_arguments.post_prune_config.threshold": {"post_prune_config": {"threshold": 0.1}},
+    "training_arguments.mlm_head.right_window": {"prediction_objective": "clm_mlm_head"},
+    "training_arguments.mlm_head.weight_decay": {"prediction_objective": "clm_mlm_head"},
     "training_arguments.supervised_encoder": {"post_prune_config": None},
     "training_arguments.supervised_decoder": {"convergent_metric": "loss"},
 }
@@ -121,10 +138,15 @@ BEFORE: dict[str, dict[str, Any]] = {
 
 def resolved(raw: dict[str, Any], **digests: str) -> dict[str, str]:
     """The canonical settings of every stage that the config has."""
-    read = parse_config(raw, "config.yaml")
+    return {stage: canonical(own) for stage, own in _settings_of(parse_config(raw, "config.yaml"), **digests).items()}
+
+
+def _settings_of(read: ExperimentConfig, **digests: str) -> dict[str, Any]:
     pruned = read.training_arguments.pre_prune_config is not None
     stages = [stage for stage in STAGES if pruned or stage != "cache_importance"]
-    return {stage: canonical(stage_settings(stage, read, **digests)) for stage in stages}
+    settings = {stage: stage_settings(stage, read, **digests) for stage in stages}
+    settings["report"] = replace(settings["report"], config={})  # what is in it makes an earlier stage stale
+    return settings
 
 
 def stale(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -162,10 +184,26 @@ def test_without_stored_rows_those_who_read_rows_read_what_rows_are_made_of(sett
     assert stale(resolved(before), resolved(changed(before, {setting: value}))) == expected | computed
 
 
+def test_the_report_has_the_config_without_what_determines_no_result() -> None:
+    read = parse_config(COMPLETE, "config.yaml")
+    shown = stage_settings("report", read).config
+    for setting in all_settings():
+        owner: Any = shown
+        for key in setting.split("."):
+            owner = owner.get(key, NO_INFLUENCE) if isinstance(owner, dict) else owner
+        assert (owner is NO_INFLUENCE) == (setting in NO_INFLUENCE), setting
+
+
+def test_the_reports_config_makes_the_same_run_again() -> None:
+    shown = stage_settings("report", parse_config(COMPLETE, "config.yaml")).config
+    again = parse_config({**shown, "experiment_dir": "elsewhere"}, "config.yaml")
+    assert resolved(COMPLETE) == {stage: canonical(own) for stage, own in _settings_of(again).items()}
+
+
 def test_a_change_of_the_balance_remakes_capped_rows() -> None:
     before = given(encoder_eval_max_size=10)
     after = resolved(changed(before, {"training_arguments.encoder_eval_balance": False}))
-    assert stale(resolved(before), after) == {"cache_gradients", "train", *ENCODER}
+    assert stale(resolved(before), after) == {"cache_gradients", *TRAIN, *ENCODER, "cross_encode"}
 
 
 def test_a_cap_below_the_largest_remakes_no_rows() -> None:
@@ -173,7 +211,7 @@ def test_a_cap_below_the_largest_remakes_no_rows() -> None:
     smaller = resolved(changed(before, {"training_arguments.seed_selection_eval_max_size": 10}))
     larger = resolved(changed(before, {"training_arguments.seed_selection_eval_max_size": 200}))
     assert stale(resolved(before), smaller) == {"evaluate_encoder"}
-    assert stale(resolved(before), larger) == {"evaluate_encoder", "cache_gradients"}
+    assert stale(resolved(before), larger) == {"evaluate_encoder", "cache_gradients", "cross_encode"}
 
 
 def test_a_data_digest_concerns_the_data_and_a_model_digest_whoever_loads_the_base_model() -> None:
@@ -189,6 +227,12 @@ def test_without_pre_pruning_the_space_depends_on_model_and_params() -> None:
         assert "pre_prune" in stale(resolved(before), resolved(changed(before, {setting: value})))
     with pytest.raises(GradiendError, match="pre_prune_config: is missing"):
         stage_settings("cache_importance", config())
+
+
+def test_the_kept_space_of_all_parameters_does_not_depend_on_the_head() -> None:
+    before = given(pre_prune_config=None, prediction_objective="clm_mlm_head")
+    after = resolved(changed(before, {"training_arguments.mlm_head.right_window": 5}))
+    assert stale(resolved(before), after) == BASE - {"cache_importance"}
 
 
 def test_pruning_can_be_switched_off_for_itself() -> None:

@@ -4,14 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from tiny import base_model_settings, random_space, save_tiny_model, tiny_masked_lm
+from tiny import base_model_settings, random_space, save_tiny_model, tiny_examples, tiny_masked_lm
 
+from gradiend.backbones.loading import load_base_model
 from gradiend.errors import GradiendError
 from gradiend.files import read_json, write_json
 from gradiend.model import GradiendConfig, GradiendModel
+from gradiend.predictions import COLUMNS, shown_examples, top_predictions
 from gradiend.settings import RewriteModel
-from gradiend.stages.rewrite_model import run
+from gradiend.stages.rewrite_model import SHOWN, run
+from gradiend.tables import read_table, write_table
 
 NOTHING = {"learning_rate": None, "feature_factor": None, "reason": "nothing passes"}
 CHOICE = {"learning_rate": 0.1, "feature_factor": 1.0, "reason": None}
@@ -32,8 +36,15 @@ def rewrite(folder: Path, **choices: Any) -> str:
     made = {name: choices.get(name, {"strengthen": NOTHING}) for name in ("female", "male")}
     write_json(folder / "decoder.json", made)
     settings = RewriteModel(base_model_settings(folder / "base"))
-    out = folder / "rewritten/summary.json"
-    return run(settings=settings, model=folder / "model", decoder=folder / "decoder.json", out=out)
+    write_table(folder / "examples.parquet", tiny_examples().assign(split="test"))
+    return run(
+        settings=settings,
+        model=folder / "model",
+        decoder=folder / "decoder.json",
+        examples=folder / "examples.parquet",
+        predictions=folder / "rewritten/predictions.parquet",
+        out=folder / "rewritten/summary.json",
+    )
 
 
 def names(folder: Path) -> set[str]:
@@ -53,7 +64,7 @@ def test_foreign_files_stay_and_partial_folders_of_a_killed_run_go(folder: Path)
         (folder / "rewritten" / name).touch()
     rewrite(folder, male={"strengthen": CHOICE})
     found = {path.name for path in (folder / "rewritten").iterdir()}
-    assert found == {"notes", "summary.txt", "weaken", "male", "summary.json"}
+    assert found == {"notes", "summary.txt", "weaken", "male", "summary.json", "predictions.parquet"}
     assert (folder / "rewritten/weaken/paper.tex").exists()
 
 
@@ -72,3 +83,23 @@ def test_the_summary_says_what_was_not_written_and_why(folder: Path) -> None:
     summary = read_json(folder / "rewritten/summary.json")
     assert summary["female"]["strengthen"] == {"folder": None, **NOTHING}
     assert json.loads((folder / "rewritten/male/gradiend.json").read_text())["learning_rate"] == 0.1
+
+
+def test_the_predictions_are_those_of_the_base_model_and_of_each_written_model(folder: Path) -> None:
+    rewrite(folder, female={"strengthen": CHOICE | {"learning_rate": 30.0}})
+    table = read_table(folder / "rewritten/predictions.parquet")
+    assert set(zip(table["target_class"], table["direction"], strict=True)) == {
+        ("base", "base"),
+        ("female", "strengthen"),
+    }
+    shown = shown_examples(tiny_examples().assign(split="test"), ("female", "male"), SHOWN)
+    own = load_base_model(base_model_settings(folder / "rewritten/female"), device="cpu")
+    loaded = top_predictions(own, shown)
+    written = table[table["target_class"] == "female"].reset_index(drop=True)[list(COLUMNS)]
+    pd.testing.assert_frame_equal(loaded, written, rtol=1e-5)
+    assert not loaded.equals(top_predictions(tiny_masked_lm(), shown))
+
+
+def test_where_nothing_was_chosen_there_is_no_prediction(folder: Path) -> None:
+    rewrite(folder)
+    assert read_table(folder / "rewritten/predictions.parquet").empty

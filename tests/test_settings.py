@@ -21,6 +21,8 @@ SHARES = st.integers(1, 9) | st.floats(0.1, 1) | st.none()
 
 
 def of_stage(stage: str, **arguments: Any) -> Any:
+    if stage == "train_mlm_head":
+        arguments["prediction_objective"] = "clm_mlm_head"
     raw = changed(COMPLETE, {f"training_arguments.{name}": value for name, value in arguments.items()})
     return stage_settings(stage, parse_config(raw, "config.yaml"), data_digest="d", model_digest="m")
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gradiend.errors import GradiendError
-from gradiend.space import ParameterSpace, Shape, select_parameters
+from gradiend.space import ParameterSpace, Shape, select_parameters, union
 
 SHAPES = st.dictionaries(
     st.sampled_from(["b.weight", "a.weight", "layer.0.bias", "scale"]),
@@ -224,3 +224,30 @@ def test_a_pattern_that_matches_nothing_is_an_error_with_names_that_exist(patter
 def test_the_nearest_name_is_given() -> None:
     with pytest.raises(GradiendError, match=r"did you mean 'layer\.0\.key\.bias'\?"):
         select_parameters(NAMES, ["layer.0.key.bais"])
+
+
+@few
+@given(st.data())
+def test_a_union_holds_the_entries_of_both_and_no_others(data: st.DataObject) -> None:
+    shapes = data.draw(SHAPES)
+    everything = whole(shapes)
+    one, other = (everything.select(data.draw(positions(everything.input_dim))) for _ in range(2))
+    both = one.union(other)
+    wanted = sorted({*one.positions_in(everything).tolist(), *other.positions_in(everything).tolist()})
+    assert both.positions_in(everything).tolist() == wanted
+    assert list(both.shapes) == list(shapes)
+    assert (
+        union([one, other, one]).digest
+        == both.digest
+        == everything.select(torch.tensor(wanted, dtype=torch.int64)).digest
+    )
+
+
+def test_a_union_has_the_parameters_of_both_and_says_what_both_say() -> None:
+    one = ParameterSpace({"a": (2,)}, {"a": None}, {"base_model": "b", "revision": "x"})
+    other = ParameterSpace({"c": (3,)}, {"c": torch.tensor([1])}, {"base_model": "b", "revision": "y"})
+    both = one.union(other)
+    assert both.sizes == {"a": 2, "c": 1}
+    assert both.about == {"base_model": "b"}
+    with pytest.raises(GradiendError, match=r"parameter 'a' is \(2,\) in one space and \(5,\) in the other"):
+        one.union(ParameterSpace({"a": (5,)}, {"a": None}))

@@ -165,6 +165,7 @@ def base_model_settings(folder: Path | str = "unused", **changes: Any) -> BaseMo
     """The settings that load a model folder as it is."""
     defaults = {"name": str(folder), "revision": None, "trust_remote_code": False, "torch_dtype": "float32"}
     defaults |= {"prediction_objective": "auto", "mask_placeholder": "[MASK]", "too_long": "error", "model_digest": "m"}
+    defaults |= {"mlm_head": None}
     return BaseModel(**(defaults | changes))
 
 
@@ -240,9 +241,17 @@ def tiny_neutral() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "split", "text", "masked", "factual"])
 
 
+def labelled_examples() -> pd.DataFrame:
+    """As `tiny_examples`, for classifiers: whole texts, whose label is their class."""
+    table = tiny_examples()
+    whole = [text.replace("[MASK]", word) for text, word in zip(table["masked"], table["factual"], strict=True)]
+    return table.assign(masked=whole, factual=table["factual_class"], alternative=table["alternative_class"])
+
+
 def tiny_pairs(base: MaskedLM, examples: pd.DataFrame | None = None) -> list[Pair]:
     """The pairs of slots of some examples, by default of all training examples."""
-    table = tiny_examples().query("split == 'train'") if examples is None else examples
+    own = labelled_examples if base.objective == "sequence_classification" else tiny_examples
+    table = own().query("split == 'train'") if examples is None else examples
     return [pair for pair in encode_pairs(base, table) if pair is not None]
 
 
@@ -265,7 +274,9 @@ def autograd_rows(base: MaskedLM, space: ParameterSpace, slots: Sequence[Slot]) 
     for slot in slots:
         batch = base.batch([slot])
         base.model.requires_grad_(True)
-        logits = base.model(**batch.inputs).logits[batch.example, batch.position]  # the full model, no hooks
+        logits = base.model(**batch.inputs).logits  # the full model, no hooks
+        if base.objective != "sequence_classification":
+            logits = logits[batch.example, batch.position]
         found = torch.autograd.grad(losses(logits, batch).sum(), list(parameters.values()), allow_unused=True)
         base.model.requires_grad_(False)
         gradients = {

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from gradiend.backbones.language_model import LanguageModel, named
+from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slot_model import named
 from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
 
@@ -46,13 +47,10 @@ class CausalLM(LanguageModel):
 
     def language_slots(self, texts: Sequence[str], skip: Sequence[Sequence[int]] | None = None) -> list[Slot]:
         """Every token but the first is predicted."""
-        rows = self._ids(list(texts))
-        special = set(self.tokenizer.all_special_ids)
-        left_out = [set(ids) for ids in skip] if skip is not None else [set()] * len(rows)
         result = []
-        for row, without in zip(rows, left_out, strict=True):
+        for row, never in self._tokenised(texts, skip):
             row = row[: self.limit]
-            asked = [i for i in range(1, len(row)) if row[i] not in special and row[i] not in without]
+            asked = [i for i in range(1, len(row)) if row[i] not in never]
             result.append(Slot(tuple(row), tuple(i - 1 for i in asked), tuple(row[i] for i in asked)))
         return result
 

@@ -1,82 +1,28 @@
-"""What every base model offers, whatever the way in which it predicts a slot."""
+"""Language models: slot models that also predict the tokens of whole texts, whatever the way in which they do."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from gradiend.backbones.products import speed_up
-from gradiend.backbones.slots import Batch, Slot, batch_of, head_at
+from gradiend.backbones.slot_model import SlotModel
+from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
 
 
-class LanguageModel(ABC):
-    """A frozen language model in eval mode, with its tokenizer.
+class LanguageModel(SlotModel):
+    """Predicts what stands at a slot by its own head, and the tokens of whole texts.
 
-    `placeholder` marks the slot in texts; `too_long` says what happens to a text longer than the model allows:
-    "error", "cut" or "drop". A token is predicted at its position less `shift`; a language-modelling score asks for
-    `scored_share` of a text's tokens at a time.
+    A token is predicted at its position less `shift`; a language-modelling score asks for `scored_share` of a text's
+    tokens at a time. `unit` names what is scored.
     """
 
-    objective: ClassVar[str]
+    unit: ClassVar[str] = "tokens"
     shift: ClassVar[int]
     scored_share: ClassVar[float]
-
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        *,
-        placeholder: str = "[MASK]",
-        too_long: str = "error",
-    ) -> None:
-        speed_up(model)
-        self.pretrained = model
-        self.model: nn.Module = model.eval().requires_grad_(False)
-        self.backbone: nn.Module = model.base_model
-        self.trunk = self.backbone  # what hands its hidden states to the head
-        self.tokenizer: Any = tokenizer
-        self.placeholder = placeholder
-        self.too_long = too_long
-        self.prefix = "" if self.backbone is model else f"{model.base_model_prefix}."
-        self.special: set[int] = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-        self.limit = _limit(model, tokenizer)
-        self.embeddings = self._embedding_names(model)
-
-    @property
-    def device(self) -> torch.device:
-        """Where inputs go."""
-        return next(self.model.parameters()).device
-
-    @property
-    def inside(self) -> set[nn.Module]:
-        """The backbone's modules; where the model has no backbone of its own (T5), all but the head."""
-        head = self.pretrained.get_output_embeddings()
-        return set(self.backbone.modules()) - (set() if head is None else set(head.modules()))
-
-    def parameters(self) -> dict[str, nn.Parameter]:
-        """The backbone's parameters by their names in the full model, in model order; no head parameter."""
-        own = {id(parameter) for module in self.inside for parameter in module.parameters(recurse=False)}
-        named = self.backbone.named_parameters()
-        return {self.prefix + name: parameter for name, parameter in named if id(parameter) in own}
-
-    @abstractmethod
-    def encode(
-        self, texts: Sequence[str], targets: Sequence[str], ids: Iterable[int], *, too_long: str | None = None
-    ) -> list[Slot | None]:
-        """Texts with one placeholder and their targets -> slots; None for a text that is to be dropped.
-
-        `too_long` overrides the model's own setting.
-
-        Raises `GradiendError` that names the example's id: an unknown target, a text that is too long, or one that
-        has not exactly one slot.
-        """
 
     @abstractmethod
     def language_slots(self, texts: Sequence[str], skip: Sequence[Sequence[int]] | None = None) -> list[Slot]:
@@ -89,6 +35,11 @@ class LanguageModel(ABC):
     @abstractmethod
     def target_ids(self, target: str) -> tuple[int, ...]:
         """The token ids of a target after white space. Raises `GradiendError` if it is not in the vocabulary."""
+
+    def word(self, token: int) -> str:
+        """A token as people read it, without the white space before it; its name where it stands for white space."""
+        text = str(self.tokenizer.decode([token])).strip()
+        return text or str(self.tokenizer.convert_ids_to_tokens(token))
 
     def neutral_slots(self, neutral: pd.DataFrame, seed: int) -> list[Slot | None]:
         """Neutral texts -> slots: at the text's own slot where its token is known, else at one real token, seeded.
@@ -104,19 +55,13 @@ class LanguageModel(ABC):
         self.pretrained.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    def batch(self, slots: Sequence[Slot]) -> Batch:
-        """Slots as one padded batch on the model's device."""
-        return batch_of(slots, self.tokenizer.pad_token_id or 0, self.device)
-
-    def logits(self, batch: Batch) -> Tensor:
-        """Logits at the slots only, `[targets, vocabulary]`, float32 or better."""
-        with head_at(self.trunk, batch.example, batch.position):
-            found: Tensor = self.model(**batch.inputs).logits  # [targets, 1, vocabulary]
-        if found.shape[:2] != (len(batch.example), 1):
-            kind = type(self.model).__name__
-            raise GradiendError(f"{self.pretrained.name_or_path}: the head of {kind} does not work on single positions")
-        logits = found[:, 0]
-        return logits if logits.dtype == torch.float64 else logits.float()
+    def _tokenised(
+        self, texts: Sequence[str], skip: Sequence[Sequence[int]] | None
+    ) -> Iterator[tuple[list[int], set[int]]]:
+        """The ids of each text, and those among them that are never asked for: special ones, and its own to skip."""
+        special, rows = set(self.tokenizer.all_special_ids), self._ids(list(texts))
+        for row, own in zip(rows, [()] * len(rows) if skip is None else skip, strict=True):
+            yield row, special | set(own)
 
     def _neutral_slot(self, seed: int, number: int, text: str, masked: object, factual: object) -> Slot | None:
         if isinstance(masked, str) and isinstance(factual, str) and self._knows(factual):
@@ -132,63 +77,3 @@ class LanguageModel(ABC):
             return bool(self.target_ids(target))
         except GradiendError:
             return False
-
-    def _known(self, ids: Sequence[int], target: str, example: int | None = None) -> tuple[int, ...]:
-        """The ids, if the vocabulary holds them."""
-        if not ids or self.tokenizer.unk_token_id in ids:
-            where = "" if example is None else f"{named(example)}: "
-            raise GradiendError(
-                f"{where}label '{target}' is not in the base model's vocabulary: use a label that it knows"
-            )
-        return tuple(ids)
-
-    def _ids(self, texts: list[str]) -> list[list[int]]:
-        if not texts:  # tokenizers fail there
-            return []
-        rows: list[list[int]] = self.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
-        return rows
-
-    def _fits(self, example: int, text: str, length: int, too_long: str) -> bool:
-        """Whether a text of that many tokens is to be used, cut where it is longer than the limit."""
-        if length > self.limit and too_long == "error":
-            raise GradiendError(
-                f"{named(example)}: {length} tokens, the base model allows {self.limit}, in '{text[:60]}': "
-                "shorten it, or set data.too_long to cut or drop"
-            )
-        return length <= self.limit or too_long == "cut"
-
-    def _cut(self, row: list[int], centre: int, limit: int | None = None) -> tuple[list[int], int]:
-        """At most `limit` ids: the special ones at both ends and a window around `centre`; and what it shifts by."""
-        limit = self.limit if limit is None else limit
-        if len(row) <= limit:
-            return row, 0
-        head = next(i for i, token in enumerate(row) if token not in self.special)
-        tail = next(i for i, token in enumerate(reversed(row)) if token not in self.special)
-        room = limit - head - tail
-        start = min(max(centre - room // 2, head), len(row) - tail - room)
-        return [*row[:head], *row[start : start + room], *row[len(row) - tail :]], start - head
-
-    def _embedding_names(self, model: PreTrainedModel) -> tuple[str, ...]:
-        """Backbone parameters that are the model's input or (tied) output embeddings."""
-        modules = (model.get_input_embeddings(), model.get_output_embeddings())
-        own = {id(p) for module in modules if module is not None for p in module.parameters()}
-        return tuple(name for name, parameter in self.parameters().items() if id(parameter) in own)
-
-
-def named(example: int) -> str:
-    """How messages name an example, so that its row can be found."""
-    return f"example {example} (id in data/examples.parquet: the row of the data, from 0)"
-
-
-def _limit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Tokens that a text may have: the model's positions, less those kept for padding, or its tokenizer's bound."""
-    config = model.config.to_dict()
-    positions = config.get("max_position_embeddings") or config.get("n_positions") or 10**9
-    words = model.get_input_embeddings()
-    for module in model.base_model.modules():
-        if module is words or not isinstance(module, nn.Embedding) or module.padding_idx is None:
-            continue
-        if module.num_embeddings == positions:
-            positions -= module.padding_idx + 1
-            break
-    return int(min(positions, tokenizer.model_max_length))

@@ -1,6 +1,7 @@
 """Loading base models from a local folder or the Hugging Face hub."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
 )
@@ -18,7 +20,10 @@ from transformers.utils import logging as transformers_logging
 from gradiend.backbones.causal_lm import CausalLM
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.backbones.mlm_head import MlmHead, MlmHeadLM
 from gradiend.backbones.seq2seq_lm import seq2seq_lm
+from gradiend.backbones.sequence_classifier import SequenceClassifier
+from gradiend.backbones.slot_model import SlotModel
 from gradiend.devices import AUTO, device_map, placement
 from gradiend.errors import GradiendError
 from gradiend.model_files import folder_hint, require_folder
@@ -27,7 +32,9 @@ from gradiend.settings import BaseModel
 KINDS: dict[str, tuple[Callable[..., LanguageModel], Any]] = {
     "mlm": (MaskedLM, AutoModelForMaskedLM),
     "clm": (CausalLM, AutoModelForCausalLM),
+    MlmHeadLM.objective: (CausalLM, AutoModelForCausalLM),
     "seq2seq": (seq2seq_lm, AutoModelForSeq2SeqLM),
+    SequenceClassifier.objective: (SequenceClassifier, AutoModelForSequenceClassification),
 }
 ARCHITECTURES = {
     "ForMaskedLM": "mlm",
@@ -35,6 +42,7 @@ ARCHITECTURES = {
     "T5WithLMHeadModel": "seq2seq",
     "ForCausalLM": "clm",
     "LMHeadModel": "clm",
+    "ForSequenceClassification": SequenceClassifier.objective,
 }
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -45,6 +53,7 @@ transformers_logging.disable_progress_bar()
 def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel:
     """Load the base model that the settings name, onto `device` ("auto": by the number of GPUs; "map:auto": over all).
 
+    It predicts by its own head, with clm_mlm_head too; see `with_mlm_head`.
     Only safetensors are read. Raises `GradiendError`: nothing there, a model that predicts no tokens, weights
     missing from the checkpoint, of another shape or not finite, no tokenizer.
     """
@@ -81,16 +90,32 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
     return kind(model, tokenizer, placeholder=settings.mask_placeholder, too_long=settings.too_long)
 
 
+def with_mlm_head(base: LanguageModel, settings: BaseModel, mlm_head: Path | None) -> SlotModel:
+    """What gradients come through: the base model as it is or, with clm_mlm_head, with the head of that file.
+
+    Raises `GradiendError` where the head is missing, or is given and not asked for.
+    """
+    asked = settings.prediction_objective == MlmHeadLM.objective
+    if asked != (mlm_head is not None):
+        missing = "needs" if asked else "has no use for"
+        raise GradiendError(f"prediction_objective '{settings.prediction_objective}' {missing} --mlm-head")
+    if mlm_head is None or not isinstance(base, CausalLM):
+        return base
+    return MlmHeadLM(base, MlmHead.load(mlm_head))
+
+
 def _objective(name: str, architectures: list[str], wanted: str) -> str:
     """How the model predicts: as wanted, which its architecture must be made for, or by its architecture."""
     found = [own for end, own in ARCHITECTURES.items() for name in architectures if name.endswith(end)]
-    if wanted in KINDS and (wanted in found or not architectures):
+    needed = CausalLM.objective if wanted == MlmHeadLM.objective else wanted
+    if wanted in KINDS and (needed in found or not architectures):
         return wanted
     if wanted != "auto" or not found:
         raise GradiendError(
             f"base model '{name}': {', '.join(architectures) or 'no architecture'} with prediction_objective "
-            f"'{wanted}': 'mlm' takes masked language models (...ForMaskedLM), 'clm' causal ones (...ForCausalLM), "
-            "'seq2seq' encoder-decoders (...ForConditionalGeneration)"
+            f"'{wanted}': 'mlm' takes masked language models (...ForMaskedLM), 'clm' and 'clm_mlm_head' causal ones "
+            "(...ForCausalLM), 'seq2seq' encoder-decoders (...ForConditionalGeneration), 'sequence_classification' "
+            "text classifiers (...ForSequenceClassification)"
         )
     return found[0]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from gradiend.backbones.language_model import LanguageModel, named
+from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slot_model import named
 from gradiend.backbones.slots import Slot
 from gradiend.errors import GradiendError
 
@@ -53,13 +54,10 @@ class TwoSidedLM(LanguageModel):
 
     def language_slots(self, texts: Sequence[str], skip: Sequence[Sequence[int]] | None = None) -> list[Slot]:
         """The texts are unmasked; `at` masks."""
-        rows = self._ids(list(texts))
-        special = set(self.tokenizer.all_special_ids)
-        left_out = [set(ids) for ids in skip] if skip is not None else [set()] * len(rows)
         result = []
-        for row, without in zip(rows, left_out, strict=True):
+        for row, never in self._tokenised(texts, skip):
             row = self._cut(row, 0)[0]
-            positions = tuple(i for i, token in enumerate(row) if token not in special and token not in without)
+            positions = tuple(i for i, token in enumerate(row) if token not in never)
             result.append(Slot(tuple(row), positions, tuple(row[i] for i in positions)))
         return result
 

@@ -25,12 +25,16 @@ PRONOUNS: dict[str, str] = {"female": "she", "male": "he"}
 #: Examples by split; half of them female.
 EXAMPLE_SIZES: dict[str, int] = {"train": 1600, "validation": 300, "test": 300}
 
+#: Examples whose person stands behind the slot, likewise.
+LATER_SIZES: dict[str, int] = {"train": 1000, "validation": 200, "test": 200}
+
 #: Neutral texts by split.
 NEUTRAL_SIZES: dict[str, int] = {"validation": 900, "test": 900}
 
 #: Texts to learn from, by kind: with one pronoun, with several, without.
 GENDERED_SIZE, AGREEMENT_SIZE, PLAIN_SIZE = 8_000, 3_000, 3_000
 
+_LATER_PATTERNS = tuple(pattern for pattern in GENDERED_PATTERNS if pattern.index("{slot}") < pattern.index("{person}"))
 _SHORTEST, _LONGEST = 6, 20
 _PERSON = re.compile(
     r"\b(?:" + "|".join(person for label in PRONOUNS for person in (*NAMES[label], *NOUNS[label])) + r")\b",
@@ -46,12 +50,14 @@ class Corpus:
         pretraining: Texts for the language model, gendered (pronouns filled in) and neutral, shuffled.
         examples: One row per text with a slot: `masked, split, label, label_class, alternative,
             alternative_class`; splits `train`, `validation`, `test`, each half `female` and half `male`.
+        later: Further examples, whose person stands behind the slot: the text before it does not determine the pronoun.
         neutral: One row per text without gendered words and third person pronouns: `text, split`; splits
             `validation`, `test`.
     """
 
     pretraining: list[str]
     examples: pd.DataFrame
+    later: pd.DataFrame
     neutral: pd.DataFrame
 
 
@@ -60,10 +66,12 @@ def generate(seed: int = 0) -> Corpus:
     draw = Random(seed)
     taken: set[str] = set()
     people = {label: _endless_people(draw, label) for label in PRONOUNS}
-    rows = [row for split, size in EXAMPLE_SIZES.items() for row in _examples(draw, taken, people, split, size)]
+    rows = _examples(draw, taken, people, EXAMPLE_SIZES, GENDERED_PATTERNS)
     splits = [split for split, size in NEUTRAL_SIZES.items() for _ in range(size)]
     neutral = pd.DataFrame({"text": [_neutral(draw, taken) for _ in splits], "split": splits})
-    return Corpus(_pretraining(draw, taken, people), pd.DataFrame(rows), neutral)
+    pretraining = _pretraining(draw, taken, people)
+    later = _examples(draw, taken, people, LATER_SIZES, _LATER_PATTERNS)
+    return Corpus(pretraining, pd.DataFrame(rows), pd.DataFrame(later), neutral)
 
 
 def fill(masked: str, label: str) -> str:
@@ -85,18 +93,23 @@ def _endless_people(draw: Random, label: str) -> Iterator[str]:
 
 
 def _examples(
-    draw: Random, taken: set[str], people: dict[str, Iterator[str]], split: str, size: int
+    draw: Random,
+    taken: set[str],
+    people: dict[str, Iterator[str]],
+    sizes: dict[str, int],
+    patterns: tuple[str, ...],
 ) -> list[dict[str, str]]:
-    """`size` rows of the examples table, the classes in turn."""
+    """Rows of the examples table by split, the classes in turn."""
     return [
         {
-            "masked": _gendered(draw, taken, next(people[label]), GENDERED_PATTERNS),
+            "masked": _gendered(draw, taken, next(people[label]), patterns),
             "split": split,
             "label": PRONOUNS[label],
             "label_class": label,
             "alternative": PRONOUNS[alternative],
             "alternative_class": alternative,
         }
+        for split, size in sizes.items()
         for label, alternative in islice(cycle((("female", "male"), ("male", "female"))), size)
     ]
 

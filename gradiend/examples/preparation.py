@@ -41,7 +41,7 @@ def prepare(settings: PrepareData) -> Prepared:
 
     Raises `GradiendError` on any mistake.
     """
-    source = read_source(settings.data_source, settings.columns, settings.mask_placeholder)
+    source = read_source(settings.data_source, settings.columns, settings.mask_placeholder, settings.whole_texts)
     made = _transitions(source, settings)
     uncapped = _with_splits(source, made, settings)
     examples = _capped(uncapped, settings, made.dropped)

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 
 from gradiend.errors import GradiendError
 from gradiend.examples.data_sets import read_data_set
@@ -55,17 +56,20 @@ def read_tables(source: str, columns: Columns) -> list[Table]:
     return [read_file(path, wanted)] if path else read_data_set(source, wanted)
 
 
-def read_source(source: str | Mapping[str, str], columns: Columns, placeholder: str) -> Source:
+def read_source(
+    source: str | Mapping[str, str], columns: Columns, placeholder: str, whole_texts: bool | None = False
+) -> Source:
     """Read and check all rows of a source: a table file, `{class: table file}` or a data set.
 
-    Raises `GradiendError` on missing columns, empty cells, a text without exactly one placeholder and
-    unknown splits.
+    `whole_texts`: the examples are texts without a slot, for classifiers; None: where a table has texts and no masked
+    ones. Their class is by default their label. Raises `GradiendError` on missing columns, empty cells, a text without
+    exactly one placeholder (or, whole, with one) and unknown splits.
     """
     named: list[tuple[str | None, str]] = [(None, source)] if isinstance(source, str) else list(source.items())
     if not named:
         raise GradiendError("data.source: {} names no class: give {class: table file}, or one table")
     tables = [(name, table) for name, one in named for table in read_tables(one, columns)]
-    parts = [_rows(table, name, columns, placeholder) for name, table in tables]
+    parts = [_rows(table, name, columns, placeholder, whole_texts) for name, table in tables]
     with_splits = ["split" in part for part in parts]
     if any(with_splits) and not all(with_splits):
         bare = tables[with_splits.index(False)][1].name
@@ -99,8 +103,10 @@ def row_splits(table: Table, column: str, default: str) -> "pd.Series[str] | Non
     return split_names(given, table.where)
 
 
-def _rows(table: Table, name: str | None, columns: Columns, placeholder: str) -> pd.DataFrame:
+def _rows(table: Table, name: str | None, columns: Columns, placeholder: str, whole_texts: bool | None) -> pd.DataFrame:
     """The checked rows of one table; `name` is the class of the rows where they do not say it."""
+    if whole_texts or (whole_texts is None and {columns.masked, columns.text} & set(table.columns) == {columns.text}):
+        return _rows_of_whole_texts(table, name, columns, placeholder)
     classed = name is None or columns.label_class in table.columns
     require_columns(table, [columns.masked, columns.label, *([columns.label_class] if classed else [])])
     rows = {
@@ -109,9 +115,39 @@ def _rows(table: Table, name: str | None, columns: Columns, placeholder: str) ->
         "factual_class": complete_texts(table, columns.label_class, "give the class of the label")
         if classed
         else pd.Series(name, index=table.cells.index, dtype=TEXT),
+        **_alternatives(table, columns),
+    }
+    return _with_splits(rows, table, columns)
+
+
+def _rows_of_whole_texts(table: Table, name: str | None, columns: Columns, placeholder: str) -> pd.DataFrame:
+    """The checked rows of one table of texts with labels, which may be numbers."""
+    require_columns(table, [columns.text, columns.label])
+    numbers = [c for c in (columns.label, columns.alternative) if c in table.cells and is_integer_dtype(table.cells[c])]
+    table = replace(table, cells=table.cells.assign(**{column: table.cells[column].astype(str) for column in numbers}))
+    text = complete_texts(table, columns.text, "give a text")
+    position = first(text.str.contains(placeholder, regex=False))
+    if position is not None:
+        raise GradiendError(
+            f"{table.where(position)}: {shortened(text.iloc[position])} has a slot {placeholder}: a classifier reads "
+            f"whole texts; texts with a slot go into the column '{columns.masked}'"
+        )
+    label = complete_texts(table, columns.label, "give the label of the text: a name or number of the base model's")
+    classes = label if name is None else pd.Series(name, index=text.index, dtype=TEXT)
+    if columns.label_class in table.columns:
+        classes = complete_texts(table, columns.label_class, "give the class of the label")
+    rows = {"masked": text, "factual": label, "factual_class": classes, **_alternatives(table, columns)}
+    return _with_splits(rows, table, columns)
+
+
+def _alternatives(table: Table, columns: Columns) -> "dict[str, pd.Series[Any]]":
+    return {
         "alternative": _optional(table, columns.alternative, _DEFAULT.alternative),
         "alternative_class": _optional(table, columns.alternative_class, _DEFAULT.alternative_class),
     }
+
+
+def _with_splits(rows: "dict[str, pd.Series[Any]]", table: Table, columns: Columns) -> pd.DataFrame:
     splits = row_splits(table, columns.split, _DEFAULT.split)
     return pd.DataFrame(rows if splits is None else {**rows, "split": splits})
 

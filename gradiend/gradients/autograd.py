@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from torch import Tensor, enable_grad, nn
 
-from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slot_model import SlotModel
 from gradiend.backbones.slots import Slot, losses
 
 Receive = Callable[[str, Tensor], None]
@@ -38,7 +38,7 @@ def each_gradient(parameters: dict[str, nn.Parameter], receive: Receive) -> Iter
 
 
 def kept_gradients(
-    base: LanguageModel,
+    base: SlotModel,
     parameters: Mapping[str, tuple[nn.Parameter, Tensor | None]],
     slots: Sequence[Slot],
     per_example: bool,

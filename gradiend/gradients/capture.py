@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slot_model import SlotModel
 from gradiend.backbones.slots import Batch, Slot, losses
 from gradiend.errors import GradiendError
 from gradiend.gradients.autograd import kept_gradients, kept_of
@@ -58,7 +58,7 @@ class Capture:
     at a time.
     """
 
-    def __init__(self, base: LanguageModel, space: ParameterSpace) -> None:
+    def __init__(self, base: SlotModel, space: ParameterSpace) -> None:
         self.base, self.space = base, space
         self.parameters = base.parameters()
         space.require_in(self.parameters, "base model")
@@ -82,8 +82,30 @@ class Capture:
         factual, alternative = self._rows(pairs, per_example=False)
         return factual[0], alternative[0]
 
+    def check_once(self, slot: Slot) -> None:
+        """Compare a few examples with plain autograd; what differs goes to the fallback, or fails by name."""
+        if self._checked:
+            return
+        # a first dimension of tokens must not pass for one of examples
+        lengths = (len(slot.ids), len(slot.decoder_ids))
+        slots = [*[slot] * next(count for count in (1, 2, 3) if count + 1 not in lengths), _shorter(slot)]
+        self._separate = self._depends_on_padding(slots)
+        wrong = self._differing(slots)
+        while wrong - self.plain:  # what the fallback needs a gradient of changes how others are called
+            self.plain |= wrong
+            self.sites = self._sites()
+            wrong = self._differing(slots)
+        if wrong:
+            raise GradiendError(f"gradient rows of '{min(wrong)}' differ from autograd's: cannot be used in params")
+        if self.plain:
+            names = ", ".join(sorted(self.plain)[:3]) + (", ..." if len(self.plain) > 3 else "")
+            LOG.warning("slower gradient rows, from plain autograd, for %s (%d in all)", names, len(self.plain))
+        if self._separate:
+            LOG.warning("the base model's output depends on padding: its gradients are computed one example at a time")
+        self._checked = True
+
     def _rows(self, pairs: Sequence[Pair], *, per_example: bool) -> tuple[Tensor, Tensor]:
-        self._check_once(pairs[0].factual)
+        self.check_once(pairs[0].factual)
         if len(pairs) > 1 and (self._separate or (per_example and self.plain)):
             single = [self._rows([pair], per_example=True) for pair in pairs]
             first, second = (torch.cat(rows) for rows in zip(*single, strict=True))
@@ -231,28 +253,6 @@ class Capture:
             inputs = nn.utils.rnn.pad_sequence(list(inputs[:, 0].split(counts)), batch_first=True)
             delta = nn.utils.rnn.pad_sequence(list(delta[:, 0].split(counts)), batch_first=True)
         return inputs, delta
-
-    def _check_once(self, slot: Slot) -> None:
-        """Compare a few examples with plain autograd; what differs goes to the fallback, or fails by name."""
-        if self._checked:
-            return
-        # a first dimension of tokens must not pass for one of examples
-        lengths = (len(slot.ids), len(slot.decoder_ids))
-        slots = [*[slot] * next(count for count in (1, 2, 3) if count + 1 not in lengths), _shorter(slot)]
-        self._separate = self._depends_on_padding(slots)
-        wrong = self._differing(slots)
-        while wrong - self.plain:  # what the fallback needs a gradient of changes how others are called
-            self.plain |= wrong
-            self.sites = self._sites()
-            wrong = self._differing(slots)
-        if wrong:
-            raise GradiendError(f"gradient rows of '{min(wrong)}' differ from autograd's: cannot be used in params")
-        if self.plain:
-            names = ", ".join(sorted(self.plain)[:3]) + (", ..." if len(self.plain) > 3 else "")
-            LOG.warning("slower gradient rows, from plain autograd, for %s (%d in all)", names, len(self.plain))
-        if self._separate:
-            LOG.warning("the base model's output depends on padding: its gradients are computed one example at a time")
-        self._checked = True
 
     def _differing(self, slots: Sequence[Slot]) -> set[str]:
         """The parameters whose rows are not autograd's, in the ways in which rows will be computed."""

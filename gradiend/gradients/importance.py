@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slot_model import SlotModel
 from gradiend.backbones.slots import losses
 from gradiend.errors import GradiendError
 from gradiend.gradients.autograd import each_gradient
@@ -28,7 +28,7 @@ def even_sample(examples: pd.DataFrame, target_classes: Sequence[str], count: in
 
 
 def importance(
-    base: LanguageModel,
+    base: SlotModel,
     parameters: Sequence[str],
     pairs: Sequence[Pair],
     labels: Sequence[float],
@@ -62,7 +62,7 @@ def importance(
     return total
 
 
-def _loss(base: LanguageModel, pairs: Sequence[Pair], weights: Sequence[float], source: str) -> Tensor:
+def _loss(base: SlotModel, pairs: Sequence[Pair], weights: Sequence[float], source: str) -> Tensor:
     """Weighted sum of the examples' losses whose gradient is the weighted sum of their source gradients."""
     weight = torch.tensor(weights, device=base.device)
     factual = base.batch([pair.factual for pair in pairs])

@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.backbones.language_model import LanguageModel
+from gradiend.backbones.slot_model import SlotModel
 from gradiend.backbones.slots import length_sorted_chunks
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.space import ParameterSpace
 
 
-def encode_pairs(base: LanguageModel, examples: pd.DataFrame) -> list[Pair | None]:
+def encode_pairs(base: SlotModel, examples: pd.DataFrame) -> list[Pair | None]:
     """Each example as a pair of slots; None where the base model cannot use its text and it is to be dropped."""
     texts, ids = examples["masked"].tolist(), examples["id"].tolist()
     factual = base.encode(texts, examples["factual"].tolist(), ids)
@@ -67,7 +67,7 @@ class LiveRows:
         self._single = all(len(group) == 1 for group in groups)
 
     def pair(self, row: int) -> tuple[Tensor, Tensor]:
-        """The gradients of the mean loss over the row's examples."""
+        """Factual and alternative gradient of the mean loss over the row's examples, `[input_dim]` each."""
         group = self._groups[row]
         factual = torch.zeros(self.space.input_dim)
         alternative = torch.zeros(self.space.input_dim)
@@ -79,7 +79,10 @@ class LiveRows:
         return factual, alternative
 
     def blocks(self, rows: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Single examples go through the base model in chunks, in the order asked for (short ones: `by_length`)."""
+        """The gradients of some rows, in order, `[block, input_dim]` each.
+
+        Single examples go through the base model in chunks, in the order asked for (short ones: `by_length`).
+        """
         if not self._single:
             for row in rows:
                 factual, alternative = self.pair(row)
@@ -90,6 +93,18 @@ class LiveRows:
             pairs = [self._groups[row][0] for row in rows[start : start + size]]
             factual, alternative = self._capture.example_rows(pairs)
             yield factual.to("cpu", torch.float32), alternative.to("cpu", torch.float32)
+
+    def check(self) -> None:
+        """Let the capture check itself, on the first of the rows `by_length`, whichever of them are read afterwards."""
+        first = next((rows[0] for rows in self.by_length()), None)
+        if first is not None:
+            self._capture.check_once(self._groups[first][0].factual)
+
+    def of_examples(self, count: int, size: int) -> Tensor:
+        """Factual and alternative gradients of the first examples, `[2 examples, input_dim]`, `size` at a time."""
+        pairs = [pair for group in self._groups for pair in group][:count]
+        parts = [self._capture.example_rows(pairs[start : start + size]) for start in range(0, len(pairs), size)]
+        return torch.cat([torch.cat(rows) for rows in zip(*parts, strict=True)]).to("cpu", torch.float32)
 
     def by_length(self) -> list[list[int]]:
         """All rows in chunks of similar length, for whoever reads them in any order."""

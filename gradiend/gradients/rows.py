@@ -47,7 +47,7 @@ class Rows(Protocol):
 
 
 def source_of(factual: Tensor, alternative: Tensor, source: str) -> Tensor:
-    """The gradient that `source` (or `target`) names: the factual, the alternative, or their difference."""
+    """The gradient that `source` (or `target`) names: the factual, the alternative, or factual - alternative."""
     if source == "diff":
         return factual - alternative
     return factual if source == "factual" else alternative
@@ -72,27 +72,33 @@ class StoredRows:
         self._position = self.table["position"].to_numpy()
 
     def pair(self, row: int) -> tuple[Tensor, Tensor]:
-        """Views into the mapped files, no copies."""
+        """Factual and alternative gradient of one row, `[input_dim]` each: views into the mapped files, no copies."""
         factual, alternative = self._shards[self._shard[row]]
         position = self._position[row]
         return factual[position], alternative[position]
 
     def blocks(self, rows: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Blocks of at most `BLOCK_BYTES` a gradient; contiguous rows are views."""
+        """The gradients of some rows, in order, `[block, input_dim]` each.
+
+        A block has at most `BLOCK_BYTES` a gradient, the same in however many shards; contiguous rows are views.
+        """
         size = max(1, BLOCK_BYTES // (4 * max(1, self.space.input_dim)))
         wanted = np.asarray(rows, dtype=np.int64)
-        start = 0
-        while start < len(wanted):
-            stop = start + 1
-            shard = self._shard[wanted[start]]
-            while stop < min(start + size, len(wanted)) and self._shard[wanted[stop]] == shard:
-                stop += 1
-            factual, alternative = self._shards[shard]
-            yield (
-                _rows_at(factual, self._position[wanted[start:stop]]),
-                _rows_at(alternative, self._position[wanted[start:stop]]),
-            )
-            start = stop
+        for start in range(0, len(wanted), size):
+            block = wanted[start : start + size]
+            yield self._gathered(block, 0), self._gathered(block, 1)
+
+    def _gathered(self, rows: np.ndarray, which: int) -> Tensor:
+        """Factual (0) or alternative (1) gradients, `[rows, input_dim]`, whichever shards have them."""
+        shards, positions = self._shard[rows], self._position[rows]
+        (first, *others) = np.unique(shards)
+        if not others:
+            return _rows_at(self._shards[first][which], positions)
+        found = torch.empty(len(rows), self.space.input_dim)
+        for shard in (first, *others):
+            own = shards == shard
+            found[torch.from_numpy(own)] = self._shards[shard][which][torch.from_numpy(positions[own])]
+        return found
 
 
 def _rows_at(tensor: Tensor, positions: np.ndarray) -> Tensor:
@@ -120,7 +126,7 @@ def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[Tensor, T
 
 
 def bytes_needed(rows: int, tensors: int, space: ParameterSpace) -> int:
-    """Size of a shard's data on disk."""
+    """Bytes of a shard's data on disk, `tensors` of `[rows, input_dim]` float32."""
     return 4 * rows * tensors * space.input_dim
 
 

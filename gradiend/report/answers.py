@@ -1,7 +1,9 @@
 """The answers at the top of a report: a question, a verdict, and the sentences that bear it out."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from gradiend.report import highlights
+from gradiend.report.highlights import Highlight
 from gradiend.report.inputs import Inputs, Json
 from gradiend.report.numbers import (
     arrow,
@@ -27,12 +29,13 @@ NO_REASON = "no reason is given"
 
 @dataclass(frozen=True)
 class Answer:
-    """A question, `verdict` (yes, partly, no, unsure) and the same in a few words, and sentences."""
+    """A question, `verdict` (yes, partly, no, unsure) and the same in a few words, sentences, and numbers."""
 
     question: str
     verdict: str
     words: str
     sentences: list[str] = field(default_factory=list)
+    highlights: list[Highlight] = field(default_factory=list)
 
 
 def alarm(inputs: Inputs) -> str | None:
@@ -53,7 +56,20 @@ def alarm(inputs: Inputs) -> str | None:
 
 def answers(inputs: Inputs) -> list[Answer]:
     """The questions a reader comes with, answered in this order."""
-    return [separation(inputs), training_gain(inputs), rewriting(inputs), stability(inputs)]
+    found = [
+        replace(separation(inputs), highlights=highlights.of_separation(inputs)),
+        replace(rewriting(inputs), highlights=highlights.of_rewriting(inputs)),
+        replace(stability(inputs), highlights=highlights.of_stability(inputs)),
+        replace(training_gain(inputs), highlights=highlights.of_training_gain(inputs)),
+    ]
+    return found if inputs.seed_report["convergent_count"] else [_doubted(one) for one in found]
+
+
+def _doubted(answer: Answer) -> Answer:
+    """Nothing good is said for sure about a seed that has not converged."""
+    if answer.verdict not in (YES, PARTLY):
+        return answer
+    return replace(answer, verdict=UNSURE, words=f"{answer.words}; not converged")
 
 
 def separation(inputs: Inputs) -> Answer:
@@ -92,7 +108,9 @@ def rewriting(inputs: Inputs) -> Answer:
     if inputs.decoder["base"] is None or not found:
         reasons = sorted({_reason(outcome.choice["reason"]) for outcome in found}) or [_reason(None)]
         return Answer(question, UNSURE, "Nothing was rewritten", reasons)
-    sentences = [sentence for outcome in found for sentence in _rewriting_sentences(outcome, inputs.lms_ratio)]
+    sentences = [
+        sentence for outcome in found for sentence in _rewriting_sentences(outcome, inputs.lms_ratio, inputs.lms_unit)
+    ]
     works = [_works(outcome, inputs.lms_ratio) for outcome in found]
     if all(works):
         return Answer(question, YES, "What was wanted, on test too", sentences)
@@ -241,7 +259,7 @@ def _works(outcome: Outcome, ratio: float | None) -> bool:
     return gain is not None and gain > 0 and (ratio is None or share is None or share >= ratio)
 
 
-def _rewriting_sentences(outcome: Outcome, ratio: float | None) -> list[str]:
+def _rewriting_sentences(outcome: Outcome, ratio: float | None, unit: str) -> list[str]:
     if not outcome.made:
         return [f"To {outcome.name}: nothing was chosen. {_reason(outcome.choice['reason'])}"]
     numbers, choice = outcome.choice["test"] or {}, outcome.choice
@@ -252,16 +270,16 @@ def _rewriting_sentences(outcome: Outcome, ratio: float | None) -> list[str]:
         f"To {outcome.name}: {outcome.what}{where} {shift} on test (n = {count(numbers.get('n'))}, all classes), "
         f"at learning rate {rate} and feature factor {factor}, chosen on validation."
     )
-    return [found, _lms_sentence(outcome, ratio)]
+    return [found, _lms_sentence(outcome, ratio, unit)]
 
 
-def _lms_sentence(outcome: Outcome, ratio: float | None) -> str:
+def _lms_sentence(outcome: Outcome, ratio: float | None, unit: str) -> str:
     numbers, share = outcome.choice["test"] or {}, kept_share(outcome.choice["test"])
     lms = arrow(score(base_lms(numbers)), score(numbers.get("lms")))
     paired = (
         f"paired difference {signed(numbers.get('lms_difference'), 2)} ± {number(numbers.get('lms_difference_se'), 2)}"
     )
-    said = f"The LMS goes {lms} ({count(numbers.get('lms_tokens'))} tokens, {paired})"
+    said = f"The LMS goes {lms} ({count(numbers.get('lms_tokens'))} {unit}, {paired})"
     if share is None:
         return f"{said}."
     below = ratio is not None and share < ratio

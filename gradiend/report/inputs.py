@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gradiend.report.numbers import known
@@ -20,7 +21,10 @@ FIRST_STAGES = ("build_demo_data", "build_demo_model", "check_demo_model")
 class Inputs:
     """The contents of the files of a finished run; trainings and evaluations are sorted by seed.
 
-    `benchmarks` has `job, seconds, memory` (MiB), missing values where nothing was measured.
+    `weights` `[input_dim]` are those of the GRADIEND's `weights_of`, decoder or encoder. `config` is the run's config
+    file without what determines no result, `folder` where the run's results are. `benchmarks` has `job, seconds,
+    memory` (MiB), missing values where nothing was measured; `mlm_head` is the quality of the head that gradients
+    came through, where they did not come through the model's own, `tuning` the trials of a search for the rate.
     """
 
     target_classes: Sequence[str]
@@ -33,9 +37,17 @@ class Inputs:
     grid: pd.DataFrame
     decoder: Json
     rewritten: Json
+    predictions: pd.DataFrame
+    examples: pd.DataFrame
+    neutral: pd.DataFrame
     space: ParameterSpace
+    weights: np.ndarray
     model_config: Json
+    config: Json
+    folder: str
     benchmarks: pd.DataFrame
+    mlm_head: Json | None = None
+    tuning: pd.DataFrame | None = None
 
     @cached_property
     def selected(self) -> int:
@@ -61,6 +73,21 @@ class Inputs:
         return -1.0 if unsigned and (config["correlation"] or 0) < 0 else 1.0
 
     @cached_property
+    def normalized(self) -> bool:
+        """Whether signs were turned so that the first target class encodes to +1."""
+        return bool(self.model_config["normalized"])
+
+    @cached_property
+    def weights_of(self) -> str:
+        """The part of the GRADIEND that was trained: the decoder, or the encoder where only that was."""
+        return trained_part(self.model_config)
+
+    @cached_property
+    def placeholder(self) -> str:
+        """What marks the slot in the texts."""
+        return str(self.config["data"]["mask_placeholder"])
+
+    @cached_property
     def training(self) -> Json:
         """The training of the selected seed."""
         return next(training for training in self.trainings if training["seed"] == self.selected)
@@ -69,6 +96,12 @@ class Inputs:
     def lms_ratio(self) -> float | None:
         """The share of the base model's LMS that a candidate must keep, where the decoder evaluation says it."""
         return known(self.decoder.get("lms_ratio"))
+
+    @cached_property
+    def lms_unit(self) -> str:
+        """What is scored for the LMS."""
+        objective = self.model_config["made_by"].get("prediction_objective")
+        return "texts" if objective == "sequence_classification" else "tokens"
 
     @cached_property
     def entries(self) -> int:
@@ -80,6 +113,11 @@ class Inputs:
         """The target classes, then all others of the data, sorted."""
         there = {name for split in self.data_summary["examples"].values() for name in split}
         return [*self.target_classes, *sorted(there - set(self.target_classes))]
+
+
+def trained_part(model_config: Json) -> str:
+    """The part of a GRADIEND whose weights say where the feature sits."""
+    return "encoder" if model_config["supervised"] == "encoder" else "decoder"
 
 
 def entry_counts(space: ParameterSpace) -> dict[str, tuple[int, int]]:
@@ -94,7 +132,11 @@ def read_benchmarks(folder: Path | None) -> pd.DataFrame:
     A file that is not there, or not complete, is left out: benchmarks say what a run cost, and nothing else
     depends on them.
     """
-    files = sorted(folder.glob("**/*.tsv")) if folder is not None and folder.is_dir() else []
+    files = (
+        sorted(path for path in folder.glob("**/*.tsv") if path.is_file())
+        if folder is not None and folder.is_dir()
+        else []
+    )
     found = [_benchmark(path) for path in files if path.stem != "report"]
     table = pd.DataFrame([one for one in found if one is not None], columns=["job", "seconds", "memory"])
     return table.iloc[table["job"].map(_place).argsort(kind="stable")].reset_index(drop=True)

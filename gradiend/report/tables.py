@@ -1,19 +1,14 @@
-"""The tables of a report: strings only, ready to be shown."""
+"""The tables of a report about seeds, encoder and decoder."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from gradiend import __version__
-from gradiend.report.inputs import Inputs, Json, entry_counts
+from gradiend.report.inputs import Inputs, Json
 from gradiend.report.numbers import (
     UNKNOWN,
     arrow,
     count,
-    duration,
     interval,
-    known,
     number,
     p_value,
     percent,
@@ -22,23 +17,9 @@ from gradiend.report.numbers import (
     signed,
 )
 from gradiend.report.outcomes import Outcome, base_lms, outcomes, value_of
+from gradiend.report.table import Table
 
 STATISTICS = ("mean", "std", "q25", "q50", "q75")
-SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A caption, what the columns are, and the cells; the first `texts` columns are text, the others numbers.
-
-    `note` stands below it; where there are no rows it stands in the table's place.
-    """
-
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    note: str = ""
-    texts: int = 1
 
 
 def seeds(inputs: Inputs) -> Table:
@@ -80,7 +61,7 @@ def choices(inputs: Inputs) -> Table:
     """What was chosen for each class and direction, by the GRADIEND and by its baselines."""
     rows = [row for outcome in outcomes(inputs.decoder, inputs.target_classes) for row in _choice_rows(outcome)]
     header = ["wanted", "decoder", "learning rate", "feature factor", "number compared"]
-    header += ["validation", "test", "n (test)", "LMS (test)", "tokens", "difference ± standard error"]
+    header += ["validation", "test", "n (test)", "LMS (test)", inputs.lms_unit, "difference ± standard error"]
     reasons = [
         f"To {o.name}, nothing was chosen: {o.choice['reason']}."
         for o in outcomes(inputs.decoder, inputs.target_classes)
@@ -113,85 +94,6 @@ def rewritten(inputs: Inputs) -> Table:
     return Table(
         "Rewritten models", ["wanted", "folder in rewritten/", "why not"], rows, "" if rows else "None.", texts=3
     )
-
-
-def examples(inputs: Inputs) -> Table:
-    """Examples by class and split, their transitions and batches, and the neutral texts."""
-    summary = inputs.data_summary
-    rows = [_by_split("examples", name, summary["examples"]) for name in inputs.classes]
-    transitions = sorted({name for split in summary["transitions"].values() for name in split})
-    rows += [_by_split("transition", name, summary["transitions"]) for name in transitions]
-    rows += [["batches", name, count(n), UNKNOWN, UNKNOWN] for name, n in sorted(summary["batches"].items())]
-    rows += [["repeated examples", "", *(count(summary["copies"].get(split)) for split in SPLITS)]]
-    rows += [["neutral texts", "", *(count(summary["neutral"].get(split)) for split in SPLITS)]]
-    return Table("Data: how many", ["what", "name", *SPLITS], rows, texts=2)
-
-
-def surface_forms(inputs: Inputs) -> Table:
-    """The words that stand for each class."""
-    forms = inputs.data_summary["surface_forms"]
-    rows = [[name, ", ".join(f"{form} ({count(n)})" for form, n in own.items())] for name, own in sorted(forms.items())]
-    note = "In brackets: how often it is the factual token, over all splits."
-    return Table("Data: surface forms", ["class", "surface forms"], rows, note, texts=2)
-
-
-def dropped(inputs: Inputs) -> Table:
-    """What was dropped, and which alternatives were derived."""
-    summary = inputs.data_summary
-    rows = [["dropped", why, count(n)] for why, n in sorted(summary["dropped"].items())]
-    rows += [["alternative derived", why, count(n)] for why, n in sorted(summary["derived_alternatives"].items())]
-    note = "" if rows else "Nothing was dropped, and every example came with its alternative."
-    return Table("Data: what was dropped or derived", ["what", "why", "examples"], rows, note, texts=2)
-
-
-def warnings(inputs: Inputs) -> Table:
-    """Every warning of the stages, and every reason for something missing."""
-    rows = [["data", text] for text in inputs.data_summary["warnings"]]
-    rows += [[f"training, seed {one['seed']}", text] for one in inputs.trainings for text in one["warnings"]]
-    if not inputs.seed_report["convergent_count"]:
-        rows.append(["seeds", f"none converged ({inputs.condition})"])
-    rows += [["LMS", text] for text in inputs.decoder["neutral"]]
-    return Table("All warnings", ["from", "warning"], rows, "" if rows else "There were no warnings.", texts=2)
-
-
-def kept_entries(inputs: Inputs) -> Table:
-    """Kept entries by parameter, the parameters with the most first."""
-    counts = sorted(entry_counts(inputs.space).items(), key=lambda item: -item[1][0])
-    rows = [[name, count(kept), count(size), percent(kept / size if size else None)] for name, (kept, size) in counts]
-    total = inputs.space.input_dim
-    note = f"{count(total)} of {count(inputs.entries)} entries of the selected parameters are kept."
-    return Table("Kept entries by parameter", ["parameter", "kept", "entries", "share"], rows, note)
-
-
-def provenance(inputs: Inputs) -> Table:
-    """What made this result."""
-    config = inputs.model_config
-    made_by = {k: v for k, v in config["made_by"].items() if k not in ("arguments", "embeddings")}
-    own = {k: config[k] for k in ("source", "target", "latent_dim", "activation_encoder", "activation_decoder")}
-    data = {
-        "digest of the data files": inputs.data_summary["data_digest"] or UNKNOWN,
-        "package version that prepared the data": inputs.data_summary["package_version"],
-        "package version that made this report": __version__,
-    }
-    rows = [[key.replace("_", " "), _plain(value)] for key, value in {**made_by, **own, **data}.items()]
-    return Table("What made this", ["what", "value"], rows, texts=2)
-
-
-def times(inputs: Inputs) -> Table:
-    """Time and memory of each job."""
-    rows = [
-        [str(job), duration(seconds), f"{count(memory)} MiB" if known(memory) is not None else UNKNOWN]
-        for job, seconds, memory in inputs.benchmarks.itertuples(index=False)
-    ]
-    total = inputs.benchmarks["seconds"].sum()
-    note = f"All jobs together: {duration(total)}." if rows else "No benchmark files were found."
-    return Table("Time and memory by job", ["job", "time", "most memory"], rows, note)
-
-
-def arguments(inputs: Inputs) -> str:
-    """The training arguments as JSON, as they were given to the training."""
-    given = inputs.model_config["made_by"].get("arguments") or inputs.training["arguments"]
-    return json.dumps(given, indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def _verdict(run: Json, inputs: Inputs) -> list[str]:
@@ -258,13 +160,3 @@ def _effect(outcome: Outcome, numbers: Json) -> list[str]:
     lms = arrow(score(base_lms(test)), score(test.get("lms")))
     paired = f"{signed(test.get('lms_difference'), 2)} ± {number(test.get('lms_difference_se'), 2)}"
     return [*shifts, count(test.get("n")), lms, count(test.get("lms_tokens")), paired]
-
-
-def _by_split(what: str, name: str, counts: Json) -> list[str]:
-    return [what, name, *(count(counts.get(split, {}).get(name, 0)) for split in SPLITS)]
-
-
-def _plain(value: object) -> str:
-    if value is None or value == "":
-        return UNKNOWN
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -10,8 +10,8 @@ import numpy as np
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from gradiend.backbones.language_model import LanguageModel
-from gradiend.backbones.loading import load_base_model
+from gradiend.backbones.loading import load_base_model, with_mlm_head
+from gradiend.backbones.slot_model import SlotModel
 from gradiend.devices import AUTO
 from gradiend.errors import GradiendError
 from gradiend.files import replacing
@@ -24,9 +24,17 @@ from gradiend.stages.command import main
 from gradiend.tables import read_table
 
 
-def run(*, settings: CacheImportance, examples: Path, eval_batch_size: int = 32, device: str = AUTO, out: Path) -> str:
+def run(
+    *,
+    settings: CacheImportance,
+    examples: Path,
+    mlm_head: Path | None = None,
+    eval_batch_size: int = 32,
+    device: str = AUTO,
+    out: Path,
+) -> str:
     """Write `importance.safetensors`: one float32 tensor per selected parameter, its order in the metadata."""
-    base = load_base_model(settings.base_model, device=device)
+    base = with_mlm_head(load_base_model(settings.base_model, device=device), settings.base_model, mlm_head)
     sample = even_sample(read_table(examples), settings.target_classes, settings.n_samples, settings.seed)
     drawn, pairs = len(sample), encode_pairs(base, sample)
     sample = sample[np.array([pair is not None for pair in pairs], dtype=bool)]
@@ -61,7 +69,7 @@ def _remarks(asked: int, drawn: int, dropped: int) -> str:
     return f" ({', '.join(remarks)})" if remarks else ""
 
 
-def about_base_model(settings: BaseModel, base: LanguageModel) -> dict[str, Any]:
+def about_base_model(settings: BaseModel, base: SlotModel) -> dict[str, Any]:
     """What a space remembers of its base model."""
     return {
         "base_model": settings.name,
@@ -69,6 +77,7 @@ def about_base_model(settings: BaseModel, base: LanguageModel) -> dict[str, Any]
         "base_model_digest": settings.model_digest,
         "trust_remote_code": settings.trust_remote_code,
         "torch_dtype": settings.torch_dtype,
+        "prediction_objective": base.objective,
         "embeddings": list(base.embeddings),
     }
 

@@ -8,13 +8,14 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from gradiend.devices import memory_hint
 from gradiend.errors import GradiendError
-from gradiend.settings import read_settings
+from gradiend.records import recording
+from gradiend.settings import canonical, read_settings
 
 
 def main(run: Callable[..., str], arguments: Sequence[str] | None = None) -> int:
@@ -22,17 +23,21 @@ def main(run: Callable[..., str], arguments: Sequence[str] | None = None) -> int
 
     Every keyword of `run` is an option: `settings` takes JSON, a `Path` one path, `list[Path]` several. A
     `GradiendError`, and memory that is full, become one line on standard error and exit code 1; Ctrl-C and SIGTERM the
-    line "interrupted" and exit codes 130 and 143.
+    line "interrupted" and exit codes 130 and 143. `--record FILE CODE`, which every stage with settings has, notes in a
+    file what made the results: the settings, and the digest of the code.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.captureWarnings(True)
     parsed = vars(_parser(run).parse_args(arguments))
+    record = parsed.pop("record", None)
     try:
         with _stoppable():
             kind = typing.get_type_hints(run).get("settings")
             if kind is not None:
                 parsed["settings"] = read_settings(kind, parsed["settings"])
-            print(run(**parsed), flush=True)
+            with recording(Path(record[0]), canonical(parsed["settings"]), record[1]) if record else nullcontext():
+                line = run(**parsed)
+            print(line, flush=True)
     except GradiendError as error:
         return _failed(str(error))
     except RuntimeError as error:
@@ -85,6 +90,8 @@ def _parser(run: Callable[..., str]) -> argparse.ArgumentParser:
     hints = typing.get_type_hints(run)
     for name, parameter in inspect.signature(run).parameters.items():
         parser.add_argument(f"--{name.replace('_', '-')}", **_option(hints[name], parameter.default))
+    if "settings" in hints:
+        parser.add_argument("--record", nargs=2, metavar=("FILE", "CODE"))
     return parser
 
 

@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from gradiend.backbones.language_model import LanguageModel
-from gradiend.backbones.loading import load_base_model
+from gradiend.backbones.loading import load_base_model, with_mlm_head
 from gradiend.baselines import mean_difference_update
 from gradiend.choice import Aim, Candidate, Measured, aims
 from gradiend.decoding import Chosen, Grid, Trial
@@ -40,6 +40,7 @@ def run(
     data_summary: Path,
     space: Path,
     train_rows: Path | None = None,
+    mlm_head: Path | None = None,
     eval_batch_size: int = 32,
     device: str = AUTO,
     grid: Path,
@@ -58,7 +59,7 @@ def run(
     own = setup.evaluate(Grid(validation, gradiend.update), "GRADIEND", setup.aims(), Trial.complete)
     for result in own:
         result.grid.measure_all()
-    rows = StoredRows(train_rows.parent, ParameterSpace.load(space)) if train_rows else setup.live_rows(space)
+    rows = StoredRows(train_rows.parent, ParameterSpace.load(space)) if train_rows else setup.live_rows(space, mlm_head)
     grid_of_baseline = Grid(validation.brief(BASELINE_STEPS), mean_difference_update(rows, gradiend))
     baseline = setup.evaluate(grid_of_baseline, "mean difference", setup.aims_of_labels(), Trial.settled)
     write_table(grid, setup.grid_table(own))
@@ -103,9 +104,7 @@ class _Setup:
 
     def aims(self) -> list[Aim]:
         """The aims of the GRADIEND, whose decoder gives an update (its bias) for the feature factor 0 too."""
-        config = self._gradiend.config
-        normal = config.normalized or config.supervised is not None or (config.correlation or 0) >= 0
-        return self._aims(1.0 if normal else -1.0, balancing=[0.0])
+        return self._aims(self._gradiend.config.sign, balancing=[0.0])
 
     def aims_of_labels(self) -> list[Aim]:
         """The aims of a direction that is oriented by the labels."""
@@ -160,11 +159,12 @@ class _Setup:
             lines += [_line(result.aim, candidate, split, numbers) for candidate, split, numbers in measured]
         return pd.DataFrame(lines, columns=None if lines else GRID_COLUMNS)
 
-    def live_rows(self, space: Path) -> Rows:
+    def live_rows(self, space: Path, mlm_head: Path | None) -> Rows:
         """The training rows, where none are stored."""
         assert self.settings.live is not None
-        capture = Capture(self.base_model, ParameterSpace.load(space))
-        return split_rows(self.settings.live, self.base_model, capture, self.examples, "train", self.batch_size)
+        model = with_mlm_head(self.base_model, self.settings.base_model, mlm_head)
+        capture = Capture(model, ParameterSpace.load(space))
+        return split_rows(self.settings.live, model, capture, self.examples, "train", self.batch_size)
 
     def sentence(self, results: "list[_Result]") -> str:
         """One line: what each choice does on test."""

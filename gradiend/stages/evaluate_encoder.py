@@ -13,7 +13,7 @@ from gradiend.encoding import Encoding, encode_split, in_words, metrics_of, no_m
 from gradiend.files import read_json, write_json
 from gradiend.gradients.rows import Rows, classes_by_example
 from gradiend.model import GradiendModel
-from gradiend.settings import EvaluateEncoder
+from gradiend.settings import CrossEncode, EvaluateEncoder
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.stages.row_source import RowSource
@@ -30,6 +30,7 @@ def run(
     train_rows: Path | None = None,
     validation_rows: Path | None = None,
     examples: Path | None = None,
+    mlm_head: Path | None = None,
     space: Path | None = None,
     eval_batch_size: int = 32,
     device: str = AUTO,
@@ -42,7 +43,7 @@ def run(
     """
     gradiend = GradiendModel.from_pretrained(model)
     rows_space = gradiend.space if space is None else ParameterSpace.load(space)
-    source = RowSource(settings.live, rows_space, examples, eval_batch_size, device)
+    source = RowSource(settings.live, rows_space, examples, eval_batch_size, device, mlm_head=mlm_head)
     metrics = _metrics(gradiend, source, settings, train_rows, validation_rows)
     trained = read_json(training)
     write_json(out, metrics | {"seed": seed, "loss": trained["loss"], "training_score": trained["training_score"]})
@@ -55,7 +56,7 @@ def training_direction(source: RowSource, train_rows: Path | None, settings: Eva
     return mean_difference(source.open("train", train_rows), settings.source, settings.target_classes)
 
 
-def used_positions(rows: Rows, settings: EvaluateEncoder) -> list[int]:
+def used_positions(rows: Rows, settings: EvaluateEncoder | CrossEncode) -> list[int]:
     """The positions of the rows that an evaluation reads: capped, and balanced by factual class if so set."""
     classes, balanced = classes_by_example(rows.table), settings.encoder_eval_balance
     positions: list[int] = capped(classes, settings.max_size, balanced=balanced, seed=settings.seed).tolist()

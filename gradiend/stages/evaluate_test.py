@@ -41,6 +41,7 @@ def run(
     neutral_rows: Path | None = None,
     examples: Path | None = None,
     neutral: Path | None = None,
+    mlm_head: Path | None = None,
     eval_batch_size: int = 32,
     device: str = AUTO,
     metrics: Path,
@@ -52,7 +53,8 @@ def run(
     `neutral`. With neither of `neutral_rows` and `neutral` there are no neutral texts.
     """
     gradiend = GradiendModel.from_pretrained(model)
-    source = RowSource(settings.live, ParameterSpace.load(space), examples, eval_batch_size, device, neutral)
+    rows_space = ParameterSpace.load(space)
+    source = RowSource(settings.live, rows_space, examples, eval_batch_size, device, neutral, mlm_head)
     stored = {"train": train_rows, "validation": validation_rows, "test": test_rows, NEUTRAL: neutral_rows}
     encoded = _encoded(gradiend, source, settings, stored)
     blocks = _blocks(encoded, settings)

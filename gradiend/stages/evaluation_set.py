@@ -14,6 +14,9 @@ from gradiend.settings import EvaluateDecoder
 
 SPLITS = ("validation", "test")
 FEW_EXAMPLES = 10
+LABELS_KEPT = (
+    "a classifier has no language-modelling head: its LMS is the share of neutral texts whose label stays the same"
+)
 
 
 class EvaluationSet:
@@ -34,7 +37,7 @@ class EvaluationSet:
     ) -> None:
         self._settings, self._base, self._examples, self._batch_size = settings, base, examples, batch_size
         self._forms = forms
-        self.notes: list[str] = []
+        self.notes = [LABELS_KEPT] if base.objective == "sequence_classification" else []
         self.counts: dict[str, dict[str, int]] = {}
         self._texts = {split: self._neutral(split, neutral) for split in SPLITS}
         self.positions = pd.concat([text.table for text in self._texts.values()], ignore_index=True)
@@ -73,7 +76,9 @@ class EvaluationSet:
             batch_size=self._batch_size,
         )
         if len(text.table) < STEP_TOKENS:
-            self.notes.append(f"{split}: only {len(text.table)} tokens decide the LMS: give more neutral texts")
+            self.notes.append(
+                f"{split}: only {len(text.table)} {self._base.unit} decide the LMS: give more neutral texts"
+            )
         return text
 
     def _filled_in(self, examples: pd.DataFrame) -> pd.Series:

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from gradiend.backbones.language_model import LanguageModel
-from gradiend.backbones.loading import load_base_model
+from gradiend.backbones.loading import load_base_model, with_mlm_head
+from gradiend.backbones.slot_model import SlotModel
 from gradiend.caps import capped
 from gradiend.devices import AUTO
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.gradients.live import LiveRows, batch_table, encode_pairs, example_table
-from gradiend.settings import BaseModel, CacheGradients
+from gradiend.settings import BaseModel, CacheGradients, canonical, read_settings
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 
@@ -28,23 +29,24 @@ def open_split(
     *,
     device: str = AUTO,
     neutral: Path | None = None,
+    mlm_head: Path | None = None,
 ) -> LiveRows:
     """Live rows of one split; see `split_rows` and `neutral_rows`. The base model is loaded once per process."""
-    base = _loaded(settings.base_model, device)
-    capture = Capture(base, space)
+    base = _loaded(canonical(settings.base_model), device)
     if split == "neutral":
         assert neutral is not None
-        return neutral_rows(settings, base, capture, read_table(neutral), batch_size)
-    return split_rows(settings, base, capture, read_table(examples), split, batch_size)
+        return neutral_rows(settings, base, Capture(base, space), read_table(neutral), batch_size)
+    model = with_mlm_head(base, settings.base_model, mlm_head)
+    return split_rows(settings, model, Capture(model, space), read_table(examples), split, batch_size)
 
 
 @lru_cache(maxsize=1)
-def _loaded(settings: BaseModel, device: str) -> LanguageModel:
-    return load_base_model(settings, device=device)
+def _loaded(settings: str, device: str) -> LanguageModel:
+    return load_base_model(read_settings(BaseModel, settings), device=device)
 
 
 def split_rows(
-    settings: CacheGradients, base: LanguageModel, capture: Capture, examples: pd.DataFrame, split: str, batch_size: int
+    settings: CacheGradients, base: SlotModel, capture: Capture, examples: pd.DataFrame, split: str, batch_size: int
 ) -> LiveRows:
     """Train: one row per batch. Other splits: one per example, no more than any encoder evaluation reads."""
     own = examples[examples["split"] == split]
@@ -72,7 +74,7 @@ def neutral_rows(
     """One row per neutral text of the test split, at its slot, else at one real token.
 
     At most `NEUTRAL_TEXTS`, and no more than any encoder evaluation reads.
-    There is no alternative: both gradients of a row are the factual one.
+    Always by the base model's own predictions. There is no alternative: both gradients of a row are the factual one.
     """
     own = neutral[neutral["split"] == "test"]
     own = own.iloc[np.sort(np.random.default_rng([settings.seed, 5]).permutation(len(own))[:NEUTRAL_TEXTS])]

@@ -1,14 +1,22 @@
 """Everything that a run has found -> its figures, and one page that shows them with the answers and the numbers."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from safetensors.torch import load_file
+
 from gradiend import plots as drawing
-from gradiend.files import read_json, replacing, write_text
-from gradiend.report.inputs import Inputs, read_benchmarks
+from gradiend.files import read_json, replacing, write_json, write_text
+from gradiend.report.entries import weights_of
+from gradiend.report.inputs import Inputs, read_benchmarks, trained_part
 from gradiend.report.page import render
-from gradiend.report.pictures import pictures
+from gradiend.report.picture import Picture
+from gradiend.report.sections import Section, sections
+from gradiend.report.summary import summary
+from gradiend.report.tables_provenance import config_file
 from gradiend.settings import Report
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
@@ -22,18 +30,31 @@ def run(
     evaluations: list[Path],
     seed_report: Path,
     data_summary: Path,
+    examples: Path,
+    neutral: Path,
     metrics: Path,
     encodings: Path,
     grid: Path,
     decoder: Path,
     rewritten: Path,
+    mlm_head: Path | None = None,
+    predictions: Path,
     space: Path,
+    weights: Path,
     model_config: Path,
+    tuning: Path | None = None,
     benchmarks: Path | None = None,
     plots: Path,
+    numbers: Path,
     out: Path,
 ) -> str:
-    """Write the folder `plots` of SVG files, and `out`, the page. `benchmarks` is the folder of Snakemake's, if any."""
+    """Write `out`, the page, `numbers`, its answers as JSON, and the folder `plots`.
+
+    `plots` gets an SVG file of every figure, a CSV file of what it is drawn from, and the run's config.yaml.
+    `weights` is the GRADIEND's model.safetensors, `mlm_head` the quality of the head that gradients came through,
+    `tuning` the trials of a search for the learning rate, `benchmarks` the folder of Snakemake's, if any.
+    """
+    config = read_json(model_config)
     inputs = Inputs(
         target_classes=settings.target_classes,
         trainings=_by_seed(trainings),
@@ -45,26 +66,48 @@ def run(
         grid=read_table(grid),
         decoder=read_json(decoder),
         rewritten=read_json(rewritten),
+        predictions=read_table(predictions),
+        examples=read_table(examples),
+        neutral=read_table(neutral),
         space=ParameterSpace.load(space),
-        model_config=read_json(model_config),
+        weights=_weights(weights, config),
+        model_config=config,
+        config=settings.config,
+        folder=str(out.parent),
         benchmarks=read_benchmarks(benchmarks),
+        mlm_head=read_json(mlm_head) if mlm_head else None,
+        tuning=read_table(tuning) if tuning else None,
     )
-    shown = pictures(inputs)
-    svgs = {one.name: drawing.svg(one.figure, one.name) for one in shown if one.figure is not None}
-    _write_all(plots, svgs)
-    write_text(out, render(inputs, shown, svgs))
+    parts = sections(inputs)
+    svgs = {one.name: drawing.svg(one.figure, one.name) for one in _pictures(parts) if one.figure is not None}
+    tables = {one.name: one.data.to_csv(index=False) for one in _pictures(parts) if one.data is not None}
+    files = {f"{name}.svg": text for name, text in svgs.items()} | {
+        f"{name}.csv": text for name, text in tables.items()
+    }
+    _write_all(plots, files | {"config.yaml": config_file(inputs)})
+    write_json(numbers, summary(inputs))
+    write_text(out, render(inputs, parts, svgs, Path(os.path.relpath(plots, out.parent)).as_posix()))
     return f"report: {out}"
+
+
+def _pictures(parts: list[Section]) -> list[Picture]:
+    return [picture for part in parts for picture in part.pictures]
+
+
+def _weights(path: Path, config: dict[str, Any]) -> np.ndarray:
+    latent = None if config["supervised"] == "decoder" else config["latent"]
+    return weights_of(trained_part(config), load_file(path), latent)
 
 
 def _by_seed(paths: list[Path]) -> list[dict[str, Any]]:
     return sorted((read_json(path) for path in paths), key=lambda content: int(content["seed"]))
 
 
-def _write_all(folder: Path, svgs: dict[str, str]) -> None:
+def _write_all(folder: Path, texts: dict[str, str]) -> None:
     with replacing(folder) as temporary:
         temporary.mkdir()
-        for name, text in svgs.items():
-            write_text(temporary / f"{name}.svg", text)
+        for name, text in texts.items():
+            write_text(temporary / name, text)
 
 
 if __name__ == "__main__":

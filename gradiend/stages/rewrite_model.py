@@ -1,8 +1,11 @@
-"""Base model, GRADIEND and the choices -> rewritten models as plain Hugging Face model folders."""
+"""Base model, GRADIEND and the choices -> rewritten models as plain Hugging Face model folders, and what they write."""
 
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from gradiend import __version__
 from gradiend.backbones.language_model import LanguageModel
@@ -10,34 +13,49 @@ from gradiend.backbones.loading import load_base_model
 from gradiend.errors import GradiendError
 from gradiend.files import file_name, read_json, remove, replacing, write_json
 from gradiend.model import GradiendModel
+from gradiend.predictions import COLUMNS, shown_examples, top_predictions
 from gradiend.rewriting import Rewriter
 from gradiend.settings import RewriteModel
 from gradiend.stages.command import main
+from gradiend.tables import read_table, write_table
 
 MARK = "gradiend.json"  # in every folder that is written here
+SHOWN = 10  # test examples whose predictions are noted
+BASE = "base"
 
 
-def run(*, settings: RewriteModel, model: Path, decoder: Path, out: Path) -> str:
-    """Write `out` (summary.json) and, beside it, a folder for every choice that was made."""
+def run(*, settings: RewriteModel, model: Path, decoder: Path, examples: Path, predictions: Path, out: Path) -> str:
+    """Write `out` (summary.json) and, beside it, a folder for every choice that was made.
+
+    `predictions` is a table of what the base model and every rewritten one write at the slots of a few test examples:
+    `target_class, direction, example_id, rank, token, probability`, the first two being "base" for the base model.
+    Where nothing was chosen no base model is loaded, and it is empty.
+    """
     gradiend = GradiendModel.from_pretrained(model)
     found = read_json(decoder)
     choices = {name: found[name] for name in (*gradiend.config.target_classes, "balance") if name in found}
     _remove_earlier(out)
     chosen = any(choice["learning_rate"] is not None for own in choices.values() for choice in own.values())
     base = load_base_model(settings.base_model, device="cpu") if chosen else None
+    shown = shown_examples(read_table(examples), gradiend.config.target_classes, SHOWN)
+    tables = [] if base is None else [_predictions(base, shown, BASE, BASE)]
     summary: dict[str, dict[str, Any]] = {}
     for name, own in choices.items():
         for direction, choice in own.items():
             folder = _folder(name, direction)
             written = base is not None and choice["learning_rate"] is not None
             if base is not None and written:
-                _write(base, gradiend, choice, out.parent / folder)
+                with _rewritten(base, gradiend, choice):
+                    _write(base, gradiend, choice, out.parent / folder)
+                    tables.append(_predictions(base, shown, name, direction))
             summary.setdefault(name, {})[direction] = {
                 "folder": str(folder) if written else None,
                 "learning_rate": choice["learning_rate"],
                 "feature_factor": choice["feature_factor"],
                 "reason": choice["reason"],
             }
+    empty = pd.DataFrame(columns=["target_class", "direction", *COLUMNS])
+    write_table(predictions, pd.concat(tables, ignore_index=True) if tables else empty)
     write_json(out, summary)
     folders = [str(c["folder"]) for own in summary.values() for c in own.values() if c["folder"]]
     return f"rewrite_model: {len(folders)} written: {', '.join(folders)}" if folders else "rewrite_model: none chosen"
@@ -59,13 +77,24 @@ def _folder(name: str, direction: str) -> Path:
     return Path(file_name(name)) if direction == "strengthen" else Path(direction, file_name(name))
 
 
+def _rewritten(base: LanguageModel, gradiend: GradiendModel, choice: dict[str, Any]) -> AbstractContextManager[None]:
+    rewriter = Rewriter(base.parameters(), gradiend.space)
+    return rewriter.rewritten(gradiend.update(choice["feature_factor"]), choice["learning_rate"])
+
+
+def _predictions(base: LanguageModel, examples: pd.DataFrame, name: str, direction: str) -> pd.DataFrame:
+    table = top_predictions(base, examples)
+    table.insert(0, "target_class", name)
+    table.insert(1, "direction", direction)
+    return table
+
+
 def _write(base: LanguageModel, gradiend: GradiendModel, choice: dict[str, Any], folder: Path) -> None:
+    """The model as it is now, and what made it."""
     if folder.exists():
         raise GradiendError(f"{folder}: is in the way, and was not written by rewrite_model: move it away")
-    rewriter = Rewriter(base.parameters(), gradiend.space)
     with replacing(folder) as temporary:
-        with rewriter.rewritten(gradiend.update(choice["feature_factor"]), choice["learning_rate"]):
-            base.save_pretrained(temporary)
+        base.save_pretrained(temporary)
         write_json(
             temporary / MARK,
             {

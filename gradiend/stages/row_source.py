@@ -20,6 +20,7 @@ class RowSource:
     batch_size: int
     device: str = AUTO
     neutral: Path | None = None
+    mlm_head: Path | None = None
 
     def open(self, split: str, stored: Path | None) -> Rows:
         """The rows of a split; `stored` is the `rows.parquet` of its store."""
@@ -30,5 +31,12 @@ class RowSource:
         from gradiend.stages.live import open_split  # imports transformers
 
         return open_split(
-            self.live, self.space, self.examples, split, self.batch_size, device=self.device, neutral=self.neutral
+            self.live,
+            self.space,
+            self.examples,
+            split,
+            self.batch_size,
+            device=self.device,
+            neutral=self.neutral,
+            mlm_head=self.mlm_head,
         )

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 
 from gradiend.code import code_digest
 from gradiend.devices import AUTO, placement
-from gradiend.files import digest_bytes, remove, write_json
+from gradiend.errors import GradiendError
+from gradiend.files import digest_bytes, read_json, remove, write_json
 from gradiend.model import GradiendModel
 from gradiend.model_files import model_files
 from gradiend.partial import Partial
@@ -31,6 +33,8 @@ def run(
     train_rows: Path | None = None,
     validation_rows: Path | None = None,
     examples: Path | None = None,
+    mlm_head: Path | None = None,
+    tuned: Path | None = None,
     eval_batch_size: int = 32,
     device_encoder: str = AUTO,
     device_decoder: str = AUTO,
@@ -43,6 +47,7 @@ def run(
     """Write the model folder `out`, and its training.json also as `training`, which outlives the folder.
 
     Rows are stored ones (`rows.parquet` files) or, where not given, computed from `examples` by the base model.
+    `tuned` is the file of the tuned learning rate, for learning_rate "tune".
     Devices not given follow from the number of GPUs. Where `keep_seed_runs` is 0, intermediate checkpoints are
     deleted at the end, as with `delete_models`. `partial` is the file of the state to go on from after a kill.
     """
@@ -50,9 +55,10 @@ def run(
     mps = torch.backends.mps.is_available()
     devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder, mps=mps)
     checkpoints = Checkpoints(out.parent / "checkpoints", only_best=settings.save_only_best)
-    rows = RowSource(settings.live, kept, examples, eval_batch_size, device)
+    rows = RowSource(settings.live, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
     stores = [path for path in (train_rows, validation_rows) if path is not None]
-    begun = Partial(partial, _identity(settings, seed, kept, examples, stores)) if partial else None
+    read = [path for path in (examples, mlm_head, tuned) if path is not None]
+    begun = Partial(partial, _identity(settings, seed, kept, read, stores)) if partial else None
     if begun is None or not begun.is_usable():
         checkpoints.clear()
     trained = train(
@@ -64,6 +70,7 @@ def run(
         about={"examples_digest": _digest(*([examples] if examples else stores))},
         save_checkpoint=checkpoints.save,
         devices=(devices.encoder, devices.decoder),
+        tuned=_tuned_rate(tuned) if tuned else None,
         partial=begun,
     )
     content = training_json(trained, settings, seed)
@@ -115,20 +122,27 @@ def training_json(trained: Trained, settings: Train, seed: int) -> dict[str, Any
     }
 
 
+def _tuned_rate(path: Path) -> float:
+    content = read_json(path)
+    rate = content.get("learning_rate") if isinstance(content, dict) else None
+    if not isinstance(rate, float) or not 0 < rate < math.inf:
+        raise GradiendError(f"{path}: learning_rate {rate!r} is wrong: should be a number > 0; delete it and run again")
+    return rate
+
+
 def _digest(*paths: Path) -> str:
     """SHA-256 of the examples or, where they are not given, of the tables that say which ones the rows are of."""
     return digest_bytes(*(path.read_bytes() for path in paths))
 
 
-def _identity(settings: Train, seed: int, space: ParameterSpace, examples: Path | None, stores: list[Path]) -> str:
+def _identity(settings: Train, seed: int, space: ParameterSpace, read: list[Path], stores: list[Path]) -> str:
     """A digest of all that determines the result. Rows and base model, many GB, count by their size and time."""
     large = [shard for store in stores for shard in sorted(store.parent.glob("shard-*.safetensors"))]
     if settings.live is not None:
         large += model_files(settings.live.base_model.name, settings.live.base_model.revision)
     states = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in large]
     texts = [canonical(settings), str(seed), space.digest, code_digest("train"), torch.__version__, *states]
-    tables = [examples, *stores] if examples else stores
-    return digest_bytes(*(text.encode() for text in texts), _digest(*tables).encode())
+    return digest_bytes(*(text.encode() for text in texts), _digest(*read, *stores).encode())
 
 
 def _summary(trained: Trained) -> str:

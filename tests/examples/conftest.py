@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "train_batch_size": 4,
     "seed": 0,
     "data_digest": "digest",
+    "whole_texts": False,
 }
 
 

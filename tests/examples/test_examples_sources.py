@@ -209,3 +209,43 @@ def test_a_file_that_cannot_be_read_is_one_line_that_names_it(name: str, tmp_pat
 def test_a_source_of_no_class_is_an_error() -> None:
     with pytest.raises(GradiendError, match="names no class"):
         read({})
+
+
+# Whole texts, for classifiers
+
+LABELLED = [
+    {"text": "A good film", "label": "good", "split": "train"},
+    {"text": "A bad film", "label": "bad", "split": "test"},
+]
+
+
+@pytest.mark.parametrize("whole", [True, None])
+def test_whole_texts_need_no_slot_and_their_class_is_their_label(whole: bool | None, write: Write) -> None:
+    rows = read_source(write(LABELLED), Columns(), "[MASK]", whole).rows
+    assert rows["masked"].tolist() == ["A good film", "A bad film"]
+    assert rows["factual"].tolist() == rows["factual_class"].tolist() == ["good", "bad"]
+    classed = pd.DataFrame(LABELLED).assign(label_class=["up", "down"])
+    assert read_source(write(classed), Columns(), "[MASK]", whole).rows["factual_class"].tolist() == ["up", "down"]
+    by_file = read_source({"mine": write(LABELLED)}, Columns(), "[MASK]", whole).rows
+    assert by_file["factual_class"].tolist() == ["mine", "mine"]
+
+
+def test_labels_of_whole_texts_may_be_numbers(write: Write) -> None:
+    numbers = pd.DataFrame(LABELLED).assign(label=[1, 0], alternative=[0, 1])
+    rows = read_source(write(numbers, "data.parquet"), Columns(), "[MASK]", True).rows
+    assert rows["factual"].tolist() == ["1", "0"] and rows["alternative"].tolist() == ["0", "1"]
+
+
+def test_a_table_with_masked_texts_has_slots_unless_whole_texts_are_asked_for(write: Write) -> None:
+    both = pd.DataFrame(ROWS).assign(text="whole")
+    assert read_source(write(both), Columns(), "[MASK]", None).rows["masked"].tolist()[0] == "A [MASK] b"
+    assert set(read_source(write(both), Columns(), "[MASK]", True).rows["masked"]) == {"whole"}
+    with pytest.raises(GradiendError, match=r"no column 'masked'.*; there are 'text', 'label', 'split'"):
+        read(write(LABELLED))
+
+
+def test_a_whole_text_with_a_slot_is_an_error(write: Write) -> None:
+    with pytest.raises(
+        GradiendError, match=r"row 1: 'A \[MASK\] b' has a slot \[MASK\]: a classifier reads whole texts"
+    ):
+        read_source(write(pd.DataFrame(ROWS).rename(columns={"masked": "text"})), Columns(), "[MASK]", True)

@@ -36,9 +36,18 @@ def test_an_example_plans_every_stage_of_every_run_offline(path: Path, tmp_path:
     jobs = Counter(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", result.stdout + result.stderr, re.M))
     runs = len(config.get("runs", {}))
     of_a_run = from_stage("prepare_data", 1) + Counter({"link_run": 1, "link_seeds": 1} if runs else {})
-    assert jobs == Counter({stage: (runs or 1) * n for stage, n in of_a_run.items()}) + Counter(all=1)
+    comparing = Counter(gather_encoders=1, cross_encode=runs, compare_runs=1) if runs > 1 else Counter()
+    own = Counter({stage: (runs or 1) * n for stage, n in of_a_run.items()})
+    assert jobs == own + comparing + Counter(all=1, index=min(runs, 1))
 
 
 def test_the_examples_are_the_families_and_data_that_they_promise() -> None:
     names = {path.stem for path in EXAMPLES}
-    assert names == {"bert-gender", "german-articles", "gpt2-gender", "qwen-gender", "race-religion"}
+    assert names == {
+        "bert-gender",
+        "german-articles",
+        "gpt2-gender",
+        "qwen-gender",
+        "race-religion",
+        "sentiment-classifier",
+    }

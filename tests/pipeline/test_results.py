@@ -89,10 +89,14 @@ def test_every_file_of_the_contract_is_there(finished: Experiment) -> None:
         "decoder/lms_positions.parquet",
         "decoder/summary.json",
         "rewritten/summary.json",
+        "rewritten/predictions.parquet",
         "report.html",
+        "report.json",
+        "plots/config.yaml",
     ]
     assert [file for file in files if not finished.path(file).is_file()] == []
-    assert list(finished.path("plots").glob("*.svg"))
+    figures = {path.stem for path in finished.path("plots").glob("*.svg")}
+    assert len(figures) > 10 and figures == {path.stem for path in finished.path("plots").glob("*.csv")}
 
 
 def test_tables_have_the_columns_of_the_contract(finished: Experiment) -> None:
@@ -103,6 +107,8 @@ def test_tables_have_the_columns_of_the_contract(finished: Experiment) -> None:
     encodings = ["example_id", "split", "factual_class", "alternative_class", "label", "encoded"]
     assert list(finished.table("encoder", "encodings.parquet")) == encodings
     assert list(finished.table("decoder", "lms_positions.parquet")) == ["text_id", "pattern", "position", "token_id"]
+    predictions = ["target_class", "direction", "example_id", "rank", "token", "probability"]
+    assert list(finished.table("rewritten", "predictions.parquet")) == predictions
     grid = [
         "target_class",
         "direction",

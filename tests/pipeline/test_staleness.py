@@ -46,6 +46,7 @@ SETTINGS: list[tuple[dict[str, Any], Counter[str]]] = [
     ({"training_arguments__eval_batch_size": 3}, Counter()),
     ({"training_arguments__device": "cpu"}, Counter()),
     ({"training_arguments__keep_seed_runs": False}, Counter()),
+    ({"shards": 4}, Counter()),
     (
         {"training_arguments__min_convergent_seeds": 3},
         ONE_MORE_SEED,

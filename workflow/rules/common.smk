@@ -1,5 +1,6 @@
 # Settings and input functions. The rules hold no logic, and the package knows no paths.
 
+import os
 import shlex
 import sys
 from dataclasses import replace
@@ -12,30 +13,32 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 from gradiend.code import code_digest
 from gradiend.devices import SPREAD
 from gradiend.examples.files import data_files
-from gradiend.files import digest_files, read_json
+from gradiend.files import digest_files, file_name, read_json
 from gradiend.folders import require_replaceable
 from gradiend.model_files import DEMO_MODELS, model_files
+from gradiend.records import read_record
 from gradiend.resolution import stage_settings
 from gradiend.selection import has_converged, next_seeds, seed_values
 from gradiend.settings import canonical
 from gradiend.sharing import BEFORE, stage_digests
 
-if (shards := max(run.shards for run in RUNS.values())) > 1:
-    sys.exit(f"{ORIGIN}: shards: {shards} is wrong: the gradient stage is one job, use 1")
 KEEP_SEEDS = any(run.training_arguments.keep_seed_runs for run in RUNS.values())
 CONTENT_DIGESTS = Path(".snakemake/gradiend-digests.json")
+MARKS = Path(".snakemake/gradiend-records")
 
 # A job runs the very code whose digest is in its params, with the python that runs Snakemake or, with --sdm conda,
 # that of its environment.
 # Threads that wait must not spin: jobs share the cores, and spinning costs several times the time.
-ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(workflow.basedir)), "OMP_WAIT_POLICY": "passive"}
+ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(PROJECT)), "OMP_WAIT_POLICY": "passive"}
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     ENVIRONMENT["PATH"] = shlex.quote(str(Path(sys.executable).parent)) + ":$PATH"
 shell.prefix("".join(f"export {name}={value}; " for name, value in ENVIRONMENT.items()))
 
 
 def demo_examples(run):
-    """The demo's examples; with its causal model those whose person stands before the slot."""
+    """The demo's examples; with its causal model those whose person stands before the slot, with a head behind it."""
+    if headed(run):
+        return f"{DEMO}/examples-later.csv"
     return f"{DEMO}/examples{DEMO_MODELS.get(RUNS[run].model.name, '')}.csv"
 
 
@@ -83,12 +86,18 @@ def settings_of(stage, run):
         "data_digest": digest_files(external_data(run), CONTENT_DIGESTS) if stage == "prepare_data" else "",
         "model_digest": digest_files(external_model(run), CONTENT_DIGESTS),
     }
-    return canonical(stage_settings(stage, resolved(run), **digests))
+    config = RUNS[run] if stage == "report" else resolved(run)  # the report shows what the user may write
+    return canonical(stage_settings(stage, config, **digests))
 
 
 def stages_of(run):
     """The stages that a run has and may share."""
-    left_out = {"cache_importance": not pruned(run), "cache_gradients": not cached(run)}
+    left_out = {
+        "cache_importance": not pruned(run),
+        "cache_gradients": not cached(run),
+        "train_mlm_head": not headed(run),
+        "tune_learning_rate": not searches(run),
+    }
     return [stage for stage in BEFORE if not left_out.get(stage)]
 
 
@@ -96,13 +105,19 @@ def cached(run):
     return RUNS[run].training_arguments.use_cached_gradients
 
 
+def headed(run):
+    return RUNS[run].training_arguments.prediction_objective == "clm_mlm_head"
+
+
+def searches(run):
+    return RUNS[run].training_arguments.learning_rate == "tune"
+
+
 def pruned(run):
     return RUNS[run].training_arguments.pre_prune_config is not None
 
 
-DIGESTS = (
-    {run: stage_digests({stage: settings_of(stage, run) for stage in stages_of(run)}) for run in RUNS} if MANY else {}
-)
+DIGESTS = {run: stage_digests({stage: settings_of(stage, run) for stage in stages_of(run)}) for run in RUNS}
 SHARING = {digest: run for run in reversed(DIGESTS) for digest in DIGESTS[run].values()}
 
 
@@ -113,6 +128,28 @@ def settings(stage):
         return settings_of(stage, run_of(wildcards))
 
     return params
+
+
+code_of = cache(code_digest)
+
+
+def as_recorded(stage):
+    """An input that is new where the results have a record of other settings or other code, else older than anything.
+
+    Snakemake knows only of results that it made itself, from this working directory.
+    """
+
+    def mark(wildcards):
+        own = record(stage).format(**dict(wildcards.items()))
+        found = read_record(Path(own))
+        other = found is not None and not found.is_of(settings_of(stage, run_of(wildcards)), code_of(stage))
+        path = MARKS / file_name(own)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, None if other else (0, 0))
+        return str(path)
+
+    return mark
 
 
 def data_of(wildcards):
@@ -145,8 +182,33 @@ def stored(*splits):
 
     def files(wildcards):
         if cached(run_of(wildcards)):
-            return made(f"{GRADIENTS}/{split}/shard-0.safetensors" for split in splits)(wildcards)
+            shards = range(shards_of_run(run_of(wildcards)))
+            names = [f"{split}/shard-{shard}.safetensors" for split in splits for shard in shards]
+            return made(f"{GRADIENTS}/{name}" for name in names)(wildcards)
         return base_model_of(wildcards)
+
+    return files
+
+
+def mlm_head(name):
+    """A file of the head that gradients come through, or nothing where they come through the model's own."""
+
+    def file(wildcards):
+        return made(f"{MLM_HEAD}/{name}")(wildcards) if headed(run_of(wildcards)) else []
+
+    return file
+
+
+def live_mlm_head(wildcards):
+    """The head, where rows are computed as they are needed."""
+    return [] if cached(run_of(wildcards)) else mlm_head("head.safetensors")(wildcards)
+
+
+def tuned(name):
+    """A file of the search for a learning rate, or nothing where the run gives one."""
+
+    def files(wildcards):
+        return made(f"{TUNING}/{name}")(wildcards) if searches(run_of(wildcards)) else []
 
     return files
 

@@ -3,14 +3,17 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(workflow.basedir))
+# the folder of this workflow, also where another one uses it as a module
+PROJECT = Path(str(workflow.current_basedir)).parents[1]
+if PROJECT.is_dir():
+    sys.path.insert(0, str(PROJECT))
 
 from gradiend.config import load_runs
 from gradiend.config_files import check_config_file
 from gradiend.errors import GradiendError
 
 GIVEN = workflow.config_settings.configfiles
-CONFIG_FILES = [Path(file) for file in GIVEN or [f"{workflow.basedir}/config.yaml"]]
+CONFIG_FILES = [Path(file) for file in GIVEN or [f"{PROJECT}/config.yaml"]]
 ORIGIN = ", ".join(file.name for file in CONFIG_FILES)
 
 
@@ -28,7 +31,7 @@ for file in CONFIG_FILES:
 # A file given by --configfile stands alone: it inherits nothing from the default experiment.
 if not GIVEN:
 
-    configfile: f"{workflow.basedir}/config.yaml"
+    configfile: f"{PROJECT}/config.yaml"
 
 
 RUNS = user_error(load_runs, config, ORIGIN)

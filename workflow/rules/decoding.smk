@@ -3,6 +3,7 @@
 
 rule evaluate_decoder:
     input:
+        as_recorded("evaluate_decoder"),
         base_model_of,
         stored("train"),
         model=made(rules.post_prune.output.model),
@@ -10,6 +11,7 @@ rule evaluate_decoder:
         neutral=made(rules.prepare_data.output.neutral),
         data_summary=made(rules.prepare_data.output.summary),
         space=made(rules.pre_prune.output),
+        mlm_head=live_mlm_head,
         train_rows=rows("train"),
     output:
         grid=f"{DECODER}/grid.parquet",
@@ -23,14 +25,19 @@ rule evaluate_decoder:
         "../../envs/gradiend.yaml"
     threads: 4
     resources:
+        mem_mb=mem_mb("evaluate_decoder"),
+        runtime=runtime("evaluate_decoder"),
+        gpu=gpu("evaluate_decoder"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
     params:
         settings=settings("evaluate_decoder"),
-        code=code_digest("evaluate_decoder"),
+        code=code_of("evaluate_decoder"),
+        record=record("evaluate_decoder"),
         model=folder_of_input("model"),
     shell:
-        "python -m gradiend.stages.evaluate_decoder --settings {params.settings:q} --model {params.model:q}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.evaluate_decoder --settings {params.settings:q} --model {params.model:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --data-summary {input.data_summary:q}"
-        " --space {input.space:q} --train-rows {input.train_rows:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
-        " --grid {output.grid:q} --positions {output.positions:q} --summary {output.summary:q} 2> {log:q}"
+        " --space {input.space:q} --train-rows {input.train_rows:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
+        " --grid {output.grid:q} --positions {output.positions:q} --summary {output.summary:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

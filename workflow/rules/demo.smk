@@ -6,6 +6,7 @@ rule build_demo_data:
         texts=f"{DEMO}/texts.txt",
         examples=f"{DEMO}/examples.csv",
         causal_examples=f"{DEMO}/examples-causal.csv",
+        later_examples=f"{DEMO}/examples-later.csv",
         neutral=f"{DEMO}/neutral.csv",
     log:
         f"{OUT}/logs/build_demo_data.log",
@@ -18,7 +19,7 @@ rule build_demo_data:
     shell:
         "python -m gradiend.stages.build_demo_data --texts {output.texts:q}"
         " --examples {output.examples:q} --causal-examples {output.causal_examples:q}"
-        " --neutral {output.neutral:q} 2> {log:q}"
+        " --later-examples {output.later_examples:q} --neutral {output.neutral:q} 2> {log:q}"
 
 
 rule build_demo_model:

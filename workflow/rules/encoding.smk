@@ -5,11 +5,13 @@
 # A checkpoint, because how many more seeds are needed depends on it. It holds the metric, never the verdict.
 checkpoint evaluate_encoder:
     input:
+        as_recorded("evaluate_encoder"),
         stored("train", "validation"),
         model=made(rules.train.output.model),
         training=made(rules.train.output.training),
         examples=made(rules.prepare_data.output.examples),
         space=made(rules.pre_prune.output),
+        mlm_head=live_mlm_head,
         train_rows=rows("train"),
         validation_rows=rows("validation"),
     output:
@@ -21,26 +23,33 @@ checkpoint evaluate_encoder:
     conda:
         "../../envs/gradiend.yaml"
     resources:
+        mem_mb=mem_mb("evaluate_encoder"),
+        runtime=runtime("evaluate_encoder"),
+        gpu=gpu("evaluate_encoder"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
     params:
         settings=settings("evaluate_encoder"),
-        code=code_digest("evaluate_encoder"),
+        code=code_of("evaluate_encoder"),
+        record=record("evaluate_encoder"),
         model=folder_of_input("model"),
     shell:
-        "python -m gradiend.stages.evaluate_encoder --settings {params.settings:q} --seed {wildcards.seed}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.evaluate_encoder --settings {params.settings:q} --seed {wildcards.seed}"
         " --model {params.model:q} --training {input.training:q} --space {input.space:q}"
         " --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
-        " --examples {input.examples:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
+        " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"
 
 
 rule evaluate_test:
     input:
+        as_recorded("evaluate_test"),
         stored(*SPLITS),
         model=made(rules.post_prune.output.model),
         examples=made(rules.prepare_data.output.examples),
         neutral=made(rules.prepare_data.output.neutral),
         space=made(rules.pre_prune.output),
+        mlm_head=live_mlm_head,
         train_rows=rows("train"),
         validation_rows=rows("validation"),
         test_rows=rows("test"),
@@ -55,16 +64,21 @@ rule evaluate_test:
     conda:
         "../../envs/gradiend.yaml"
     resources:
+        mem_mb=mem_mb("evaluate_test"),
+        runtime=runtime("evaluate_test"),
+        gpu=gpu("evaluate_test"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
     params:
         settings=settings("evaluate_test"),
-        code=code_digest("evaluate_test"),
+        code=code_of("evaluate_test"),
+        record=record("evaluate_test"),
         model=folder_of_input("model"),
     shell:
-        "python -m gradiend.stages.evaluate_test --settings {params.settings:q} --model {params.model:q}"
+        "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.evaluate_test --settings {params.settings:q} --model {params.model:q}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --test-rows {input.test_rows:q} --neutral-rows {input.neutral_rows:q}"
-        " --examples {input.examples:q} --neutral {input.neutral:q}"
+        " --examples {input.examples:q} --neutral {input.neutral:q} --mlm-head {input.mlm_head:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
-        " --metrics {output.metrics:q} --encodings {output.encodings:q} 2> {log:q}"
+        " --metrics {output.metrics:q} --encodings {output.encodings:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

@@ -3,6 +3,7 @@
 
 rule prepare_data:
     input:
+        as_recorded("prepare_data"),
         data_of,
     output:
         examples=f"{DATA}/examples.parquet",
@@ -16,7 +17,9 @@ rule prepare_data:
         "../../envs/gradiend.yaml"
     params:
         settings=settings("prepare_data"),
-        code=code_digest("prepare_data"),
+        code=code_of("prepare_data"),
+        record=record("prepare_data"),
     shell:
         "python -m gradiend.stages.prepare_data --settings {params.settings:q}"
-        " --examples {output.examples:q} --neutral {output.neutral:q} --summary {output.summary:q} 2> {log:q}"
+        " --examples {output.examples:q} --neutral {output.neutral:q} --summary {output.summary:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

@@ -7,12 +7,18 @@ def links_of_run(wildcards):
     links = {f"{ROOT}/data": DATA, f"{ROOT}/pruning/space.safetensors": f"{SPACE}/space.safetensors"}
     if pruned(run):
         links[f"{ROOT}/pruning/importance.safetensors"] = f"{IMPORTANCE}/importance.safetensors"
+    if headed(run):
+        links[f"{ROOT}/mlm_head"] = MLM_HEAD
     if cached(run):
         links[f"{ROOT}/gradients"] = GRADIENTS
+    if searches(run):
+        links[f"{ROOT}/tuning"] = TUNING
     links |= {f"{ROOT}/seeds/{name}": f"{SELECTED}/{name}" for name in ("best", "seed_report.json")}
     links |= {RUN_MODEL: MODEL, f"{ROOT}/encoder": ENCODER, f"{ROOT}/decoder": DECODER, f"{ROOT}/rewritten": REWRITTEN}
     for stage in set(stages_of(run)) - set(SEED_STAGES):
         links |= journal_links(stage)
+    for shard in range(1, shards_of_run(run)) if cached(run) else ():
+        links |= journal_links("cache_gradients", f"-{shard}")
     return filled(links, run)
 
 
@@ -33,12 +39,9 @@ def links_of_seeds(wildcards):
     return links
 
 
-SEED_STAGES = ("train", "evaluate_encoder")
-
-
 def journal_links(stage, seed=""):
-    """A stage's log and benchmark."""
-    kinds = {"logs": "log", "benchmarks": "tsv"}
+    """A stage's log, benchmark and record."""
+    kinds = {"logs": "log", "benchmarks": "tsv", "records": "json"}
     return {
         f"{ROOT}/{kind}/{stage}{seed}.{end}": f"{SHARED}/{kind}/{stage}{OF}{seed}.{end}" for kind, end in kinds.items()
     }

@@ -30,9 +30,11 @@ def home(stage, own):
 RUN_MODEL = folder(FIRST.training_arguments.output_dir, "model")
 RUN_SEEDS = folder(FIRST.training_arguments.seed_runs_dir, "seeds")
 DATA = home("prepare_data", f"{OUT}/data")
+MLM_HEAD = home("train_mlm_head", f"{OUT}/mlm_head")
 IMPORTANCE = home("cache_importance", f"{OUT}/pruning")
 SPACE = home("pre_prune", f"{OUT}/pruning")
 GRADIENTS = home("cache_gradients", f"{OUT}/gradients")
+TUNING = home("tune_learning_rate", f"{OUT}/tuning")
 TRAINED = home("train", RUN_SEEDS)
 EVALUATED = home("evaluate_encoder", RUN_SEEDS)
 SELECTED = home("select_seed", f"{OUT}/seeds")
@@ -43,13 +45,21 @@ REWRITTEN = home("rewrite_model", f"{OUT}/rewritten")
 DEMO = f"{OUT}/demo"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 SPLITS = ("train", "validation", "test", "neutral")
+SEED_STAGES = ("train", "evaluate_encoder")
 
 
 wildcard_constraints:
     run="|".join(RUNS) if MANY else "[^/]+",
     digest="[0-9a-f]{12}",
+    shard=r"[1-9]\d*",
     seed=r"\d+",
     kind="|".join(DEMO_MODELS.values()),
+
+
+def record(stage):
+    """Where a stage notes what made its results."""
+    place = f"{ROOT}/records/{stage}" if stage == "report" else f"{SHARED}/records/{stage}{OF}"
+    return f"{place}-{{seed}}.json" if stage in SEED_STAGES else f"{place}.json"
 
 
 def gradiend_files(folder):
@@ -80,8 +90,17 @@ def run_of(wildcards):
     return SHARING[wildcards.digest] if "digest" in wildcards.keys() else wildcards.get("run", "")
 
 
+def plain(pattern):
+    """The pattern of an output as its rule has it, also where a storage has put its own place before it."""
+    stored = getattr(pattern, "flags", {}).get("storage_object")
+    return (
+        pattern if stored is None else stored.query.removeprefix(f"{workflow.storage_settings.default_storage_prefix}/")
+    )
+
+
 def at(pattern, run, **wildcards):
     """A file of a run's stage: `pattern` with the run, the digest of the stage, and other wildcards filled in."""
+    pattern = plain(pattern)
     stage = re.search(r"(\w+)-\{digest\}", pattern)
     return pattern.format(run=run, digest=stage and DIGESTS[run][stage[1]], **wildcards)
 

@@ -1,0 +1,100 @@
+"""The style of all figures, and what several of them need.
+
+No pyplot. The style holds inside these functions only: neither the user's matplotlib settings nor the reader's
+screen change a figure, so the same table gives the same bytes. Colours are Okabe and Ito's, told apart by
+colour-blind readers; what matters differs in shape too. Class names are text, never TeX.
+"""
+
+import io
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+WIDTH = 4.6  # inches: text stays readable where the figure is scaled down to a telephone
+MOST_POINTS = 300  # drawn of a class
+LONGEST = 26  # characters of a label
+INK, PALE, GRID = "#222222", "#767676", "#dddddd"
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A", "#5E3C99")
+STYLE = {
+    "axes.edgecolor": PALE,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "figure.facecolor": "white",
+    "font.size": 9.5,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+NO_DATES = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+SAYS = "says:"  # how a point carries its text through matplotlib, which can give it a link only
+NAMESPACES = {"": "http://www.w3.org/2000/svg", "xlink": "http://www.w3.org/1999/xlink"}
+
+styled = style.context(["default", STYLE])
+
+
+def svg(figure: Figure, name: str) -> str:
+    """The figure as SVG text, the same bytes for the same figure and name; points say their text when pointed at."""
+    text = io.StringIO()
+    with style.context(["default", STYLE, {"svg.hashsalt": name}]):
+        figure.savefig(text, format="svg", metadata=NO_DATES)
+    return _with_titles(text.getvalue())
+
+
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each name, by its place in the sequence; they repeat after the eighth."""
+    return {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
+
+
+def short(name: str, longest: int = LONGEST) -> str:
+    """The name, cut in its middle where it is longer than a label may be."""
+    return name if len(name) <= longest else f"{name[: longest - 8]}…{name[-7:]}"
+
+
+def legend(figure: Figure, *parts: Axes) -> None:
+    """One legend for the figure, below it."""
+    pairs = [axes.get_legend_handles_labels() for axes in parts]
+    handles = [handle for own, _ in pairs for handle in own]
+    labels = [label for _, own in pairs for label in own]
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+
+
+def note(axes: Axes, text: str, height: float) -> None:
+    """A text at the right end of a horizontal line."""
+    axes.text(0.99, height, text, transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=8.5)
+
+
+def points(axes: Axes, x: np.ndarray, y: np.ndarray, texts: Sequence[str], **look: Any) -> None:
+    """Points, each of which says its text."""
+    drawn = axes.scatter(x, y, **look)
+    drawn.set_urls([f"{SAYS}{text}" for text in texts])
+
+
+def _with_titles(text: str) -> str:
+    """The links of `points` as titles, which every viewer of an SVG shows."""
+    root = ElementTree.fromstring(text)
+    for prefix, namespace in NAMESPACES.items():
+        ElementTree.register_namespace(prefix, namespace)
+    for element in list(root.iter(f"{{{NAMESPACES['']}}}a")):
+        said = element.attrib.pop(f"{{{NAMESPACES['xlink']}}}href", "")
+        element.tag = f"{{{NAMESPACES['']}}}g"
+        element.attrib.clear()
+        element.set("class", "point")
+        title = ElementTree.Element(f"{{{NAMESPACES['']}}}title")
+        title.text = said.removeprefix(SAYS)
+        element.insert(0, title)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=False) + "\n"

@@ -1,0 +1,158 @@
+"""GRADIENDs of several runs, and their encoded values of each other's examples -> tables and figures."""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gradiend import plots
+from gradiend.comparison import (
+    ALONE,
+    NO_DECODER,
+    Group,
+    cosines,
+    grouped,
+    intersections,
+    layer_shares,
+    overlaps,
+    pairs_in_words,
+)
+from gradiend.cross_encoding import NO_ENCODER, cross_classes, cross_correlations
+from gradiend.errors import GradiendError
+from gradiend.files import replacing, write_json, write_text
+from gradiend.model import GradiendModel
+from gradiend.plots_comparison import cosine_map, cross_encoding_map, layer_map, overlap_map
+from gradiend.plots_sets import shared_entries
+from gradiend.settings import CompareRuns
+from gradiend.stages.command import main
+from gradiend.tables import read_table, write_table
+
+LOG = logging.getLogger(__name__)
+NOTHING: dict[str, pd.DataFrame] = {
+    "overlap": overlaps({}, 0).assign(entries=""),
+    "intersections": intersections({}).assign(entries=""),
+    "cosine": pd.DataFrame(columns=["run", "other", "cosine", "cosine_update"]),
+    "layers": pd.DataFrame(columns=["run", "layer", "component", "parameter", "kept", "share"]),
+    "cross_encoding": cross_correlations({}, {}),
+    "cross_encoding_classes": cross_classes({}),
+}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was found of one group of runs: tables by name, figures by name, and what the summary says."""
+
+    tables: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, Figure]
+    summary: Mapping[str, Any]
+
+
+def run(
+    *, settings: CompareRuns, runs: list[str], models: list[Path], encodings: list[Path], figures: Path, out: Path
+) -> str:
+    """Write the Parquet files of `NOTHING` beside `out`, the summary, and SVG files into the folder `figures`.
+
+    `models` has the GRADIEND of each of the `runs`, `encodings` the files `{run}.parquet` of the stage cross_encode. A
+    run whose base model no other run has is left out.
+    """
+    if len(runs) != len(models):
+        raise GradiendError(f"{len(models)} --models and {len(runs)} --runs: give one of each per run")
+    loaded = {name: GradiendModel.from_pretrained(folder) for name, folder in zip(runs, models, strict=True)}
+    encoded = {path.name.removesuffix(".parquet"): read_table(path) for path in encodings}
+    groups = [group for group in grouped(loaded) if len(group) > 1]
+    found = [compare(group, encoded, settings.topk) for group in groups]
+    for name, empty in NOTHING.items():
+        tables = [one.tables[name] for one in found if len(one.tables[name])]
+        write_table(out.parent / f"{name}.parquet", pd.concat(tables, ignore_index=True) if tables else empty)
+    named = [
+        {f"{name}{_number(place, found)}": own for name, own in one.figures.items()} for place, one in enumerate(found)
+    ]
+    _write_figures(figures, {name: figure for own in named for name, figure in own.items()})
+    alone = [name for name in runs if not any(name in group for group in groups)]
+    summary = [{**one.summary, "figures": list(own)} for one, own in zip(found, named, strict=True)]
+    write_json(out, {"groups": summary, "left_out": dict.fromkeys(alone, ALONE)})
+    for name in alone:
+        LOG.warning("run %s is not compared: %s", name, ALONE)
+    left = f"; left out, for {ALONE}: {', '.join(alone)}" if alone else ""
+    bases = "1 base model" if len(groups) == 1 else f"{len(groups)} base models"
+    return f"compare_runs: {len(runs) - len(alone)} of {len(runs)} runs, on {bases}{left}"
+
+
+def compare(models: Mapping[str, GradiendModel], encoded: Mapping[str, pd.DataFrame], topk: int) -> Compared:
+    """Everything about two or more GRADIENDs on one base model; `encoded` has the encoded values by run."""
+    everything, with_decoder = Group.of(models, topk), _with_decoder(models)
+    tables, figures = dict(NOTHING), dict[str, Figure]()
+    if len(with_decoder) > 1:
+        group = Group.of(with_decoder, topk)
+        tables |= _decoder_tables(group)
+        figures |= _decoder_figures(group, tables)
+    own = {name: encoded[name] for name in models if name in encoded}
+    without = {name: NO_ENCODER for name, model in models.items() if model.config.supervised == "decoder"}
+    tables |= {"cross_encoding": cross_correlations(own, without), "cross_encoding_classes": cross_classes(own)}
+    figures["cross_encoding"] = cross_encoding_map(tables["cross_encoding"], list(models))
+    name, revision, digest = everything.space.base_model
+    summary = {
+        "base_model": name,
+        "revision": revision or None,
+        "base_model_digest": digest or None,
+        "runs": list(models),
+        "kept_entries": {name: model.space.input_dim for name, model in models.items()},
+        "joint_entries": everything.space.input_dim,
+        "entries": everything.entries,
+        "k": group.k if len(with_decoder) > 1 else None,
+        "without_decoder": dict.fromkeys([name for name in models if name not in with_decoder], NO_DECODER),
+        "without_encoder": without,
+    }
+    return Compared(tables, figures, summary | _pairs(tables))
+
+
+def _with_decoder(models: Mapping[str, GradiendModel]) -> dict[str, GradiendModel]:
+    return {name: model for name, model in models.items() if model.config.supervised != "encoder"}
+
+
+def _decoder_tables(group: Group) -> dict[str, pd.DataFrame]:
+    sets = {"kept": group.kept(), "top": group.top()}
+    return {
+        "overlap": pd.concat([overlaps(own, group.entries).assign(entries=name) for name, own in sets.items()]),
+        "intersections": pd.concat([intersections(own).assign(entries=name) for name, own in sets.items()]),
+        "cosine": cosines(group),
+        "layers": layer_shares(group),
+    }
+
+
+def _decoder_figures(group: Group, tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    names, shared = list(group.models), tables["intersections"]
+    return {
+        "overlap": overlap_map(tables["overlap"], names, group.k),
+        "shared_top": shared_entries(shared[shared["entries"] == "top"], names, f"top {group.k:,} entries"),
+        "shared_kept": shared_entries(shared[shared["entries"] == "kept"], names, "kept entries"),
+        "cosine": cosine_map(tables["cosine"], names),
+        "layers": layer_map(tables["layers"], names),
+    }
+
+
+def _pairs(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """The means and ranges over pairs of runs, for whoever shows the summary alone."""
+    top = tables["overlap"][tables["overlap"]["entries"] == "top"]
+    return {"top_overlap": pairs_in_words(top, "overlap"), "cosine": pairs_in_words(tables["cosine"], "cosine")}
+
+
+def _number(place: int, found: Sequence[Compared]) -> str:
+    """What tells the files of several base models apart, in the order of the summary."""
+    return f"-{place + 1}" if len(found) > 1 else ""
+
+
+def _write_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        for name, figure in figures.items():
+            write_text(temporary / f"{name}.svg", plots.svg(figure, name))
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))

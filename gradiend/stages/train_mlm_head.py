@@ -1,0 +1,101 @@
+"""Causal base model and examples -> a head that predicts the slot from the text right of it, and how good it is."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from gradiend.backbones.causal_lm import CausalLM
+from gradiend.backbones.loading import load_base_model
+from gradiend.backbones.mlm_head import filler
+from gradiend.devices import AUTO
+from gradiend.errors import GradiendError
+from gradiend.files import write_json
+from gradiend.mlm_head import WEIGHT_DECAYS, Features, features, forms_of, majority_form, quality, train_head
+from gradiend.settings import TrainMlmHead
+from gradiend.stages.command import main
+from gradiend.tables import read_table
+
+LOG = logging.getLogger(__name__)
+SPLITS = ("train", "validation", "test")
+
+
+def run(
+    *,
+    settings: TrainMlmHead,
+    examples: Path,
+    eval_batch_size: int = 32,
+    device: str = AUTO,
+    head: Path,
+    quality_file: Path,
+) -> str:
+    """Write the head (safetensors) and its quality on every split (JSON).
+
+    Trained on train, chosen on validation; test is only measured.
+    """
+    base = load_base_model(settings.base_model, device=device)
+    asked = settings.base_model.mlm_head
+    if asked is None or not isinstance(base, CausalLM):
+        raise GradiendError("--settings: base_model is not one with prediction_objective clm_mlm_head")
+    table = read_table(examples)
+    forms = forms_of(table)
+    by_window = {
+        window: _features(base, table, forms, window, eval_batch_size)
+        for window in ([asked.right_window] if isinstance(asked.right_window, int) else asked.right_window)
+    }
+    decays = WEIGHT_DECAYS if asked.weight_decay is None else [asked.weight_decay]
+    trained = train_head(by_window, forms, decays)
+    own = by_window[trained.head.right_window]
+    majority = majority_form(own["train"].table)
+    found = {split: quality(trained.head, own[split], majority) for split in SPLITS}
+    warnings = [_warning(split, found[split]) for split in ("validation", "test") if not found[split]["better"]]
+    about = {
+        "forms": list(forms),
+        "right_window": trained.head.right_window,
+        "weight_decay": trained.weight_decay,
+        "filler": filler(base.tokenizer)[1],
+        "candidates": trained.candidates,
+        "warnings": warnings,
+    }
+    trained.head.save(head)
+    write_json(quality_file, found | about)
+    for warning in warnings:
+        LOG.warning(warning)
+    return _line(found, trained.head.right_window, warnings)
+
+
+def _features(base: CausalLM, table: Any, forms: tuple[str, ...], window: int, batch_size: int) -> dict[str, Features]:
+    with tqdm(total=len(table), desc=f"right window {window}", unit="example", mininterval=5) as bar:
+        found = {
+            split: features(base, table[table["split"] == split], forms, window, batch_size, bar.update)
+            for split in SPLITS
+        }
+    for split, own in found.items():
+        if own.table.empty:
+            raise GradiendError(f"the base model can use none of the examples of {split}: see data.too_long")
+    return found
+
+
+def _warning(split: str, found: dict[str, Any]) -> str:
+    return (
+        f"the head is no better than always saying '{found['majority']['form']}' on {split}: right for "
+        f"{found['accuracy']:.1%} of {found['n']}, the majority's share is {found['majority']['share']:.1%}: gradients "
+        "through it say nothing of the text; raise mlm_head.right_window, or choose other texts"
+    )
+
+
+def _line(found: dict[str, Any], window: int, warnings: list[str]) -> str:
+    shown = ", ".join(
+        f"{found[split]['accuracy']:.1%} right on {split} (n = {found[split]['n']}, majority "
+        f"{found[split]['majority']['share']:.1%})"
+        for split in ("validation", "test")
+    )
+    return f"train_mlm_head: right window {window}, {shown}" + "".join(f"; WARNING: {text}" for text in warnings)
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    sys.exit(main(run))

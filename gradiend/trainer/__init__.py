@@ -1,0 +1,1 @@
+"""The Python API of the argument guide, over the same stage functions as the pipeline."""

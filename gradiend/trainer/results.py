@@ -1,0 +1,53 @@
+"""The result files of a run -> what its figures are drawn from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors.torch import load_file
+
+from gradiend.files import read_json
+from gradiend.report.entries import weights_of
+from gradiend.report.inputs import Inputs, read_benchmarks, trained_part
+from gradiend.space import ParameterSpace
+from gradiend.tables import read_table
+from gradiend.trainer.pipeline import Pipeline
+
+
+def inputs_of(pipeline: Pipeline) -> Inputs:
+    """What the report is made of, as far as it is there: every figure reads only the files that it shows."""
+    own, seeds = pipeline.layout, pipeline.tried() or []
+    config, weights = read_json(own.model / "config.json"), load_file(own.model / "model.safetensors")
+    latent = None if config["supervised"] == "decoder" else config["latent"]
+    return Inputs(
+        target_classes=pipeline.config.target_classes,
+        trainings=[read_json(own.training(seed)) for seed in sorted(seeds)],
+        evaluations=[read_json(own.evaluation(seed)) for seed in sorted(seeds)],
+        seed_report=read_json(own.seed_report),
+        data_summary=read_json(own.data_summary),
+        metrics=_json(own.metrics),
+        encodings=_table(own.encodings),
+        grid=_table(own.grid),
+        decoder=_json(own.decoder_summary),
+        rewritten=_json(own.rewritten),
+        predictions=_table(own.predictions),
+        examples=_table(own.examples),
+        neutral=_table(own.neutral),
+        weights=weights_of(trained_part(config), weights, latent),
+        config=json.loads(pipeline.settings("report"))["config"],
+        folder=str(own.root),
+        mlm_head=_json(own.mlm_head_quality) or None,
+        tuning=_table(own.trials) if own.trials.exists() else None,
+        space=ParameterSpace.load(own.model / "space.safetensors"),
+        model_config=config,
+        benchmarks=read_benchmarks(own.root / "benchmarks"),
+    )
+
+
+def _json(path: Path) -> Any:
+    return read_json(path) if path.exists() else {}
+
+
+def _table(path: Path) -> pd.DataFrame:
+    return read_table(path) if path.exists() else pd.DataFrame()

@@ -1,0 +1,43 @@
+"""One chosen rewrite -> a model folder, written by the pipeline's own stage."""
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gradiend.errors import GradiendError
+from gradiend.files import read_json, replacing, write_json
+from gradiend.stages.rewrite_model import MARK
+from gradiend.trainer.pipeline import Pipeline
+
+
+def write_rewritten(
+    pipeline: Pipeline, target_class: str, direction: str, choice: Mapping[str, Any], folder: Path
+) -> None:
+    """Write the base model as a choice of the decoder evaluation rewrites it.
+
+    Raises `GradiendError` where the folder holds anything but such a model.
+    """
+    if folder.exists() and not (folder.is_dir() and ((folder / MARK).exists() or not any(folder.iterdir()))):
+        raise GradiendError(f"output_dir: '{folder}' is there, and was not written by rewrite_base_model: move it away")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary, replacing(folder) as new:
+        decoder, out = Path(temporary) / "decoder.json", Path(temporary) / "rewritten" / "summary.json"
+        write_json(decoder, {target_class: {direction: dict(choice)}})
+        call = pipeline.calls.rewrite_model()
+        pipeline.run(
+            dataclasses.replace(call, reads={**call.reads, "decoder": decoder}),
+            writes={"predictions": out.with_name("predictions.parquet"), "out": out},
+        )
+        (out.parent / rewritten_folder(out, target_class, direction)).rename(new)
+
+
+def rewritten_folder(summary: Path, target_class: str, direction: str) -> str:
+    """The folder beside `summary` that holds a rewritten model. Raises `GradiendError` where none was chosen."""
+    found: dict[str, Any] = read_json(summary).get(target_class, {}).get(direction) or {
+        "reason": "it was not asked for"
+    }
+    if not found.get("folder"):
+        raise GradiendError(f"nothing was chosen to {direction} '{target_class}': {found['reason']}")
+    return str(found["folder"])

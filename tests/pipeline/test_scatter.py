@@ -1,0 +1,32 @@
+"""The gradient stage in several jobs."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from experiment import Experiment
+
+pytestmark = pytest.mark.slow
+
+
+def results(experiment: Experiment) -> dict[str, bytes]:
+    """What comes after the rows."""
+    names = ("seeds/seed_0/model/model.safetensors", "seeds/seed_0/evaluation.json")
+    return {name: experiment.path(*name.split("/")).read_bytes() for name in names}
+
+
+def test_a_missing_shard_is_made_alone_and_what_follows_is_the_same(finished: Experiment, tmp_path: Path) -> None:
+    experiment = Experiment.new(tmp_path, shards=3)
+    target = "out/seeds/seed_0/evaluation.json"
+    assert experiment.planned()["cache_shard"] == 2
+    experiment.run("out/gradients/test/shard-1.safetensors")
+    assert not experiment.path("gradients", "test", "shard-0.safetensors").exists()
+    output = experiment.run(target)
+    assert "shard 0 of 3" in output and "shard 2 of 3" in output and "shard 1 of 3" not in output
+    assert results(experiment) == results(finished)
+    experiment.path("gradients", "train", "shard-2.safetensors").unlink()
+    assert experiment.planned()["cache_shard"] == 1 and experiment.planned()["cache_gradients"] == 0
+    assert experiment.stale(shards=1) == experiment.planned()
+    experiment.path("gradients", "shards.json").unlink()
+    assert experiment.stale(shards=1)["cache_gradients"] == 1
+    assert Counter(cache_shard=3) <= experiment.stale(shards=4)

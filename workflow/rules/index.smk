@@ -1,0 +1,19 @@
+# The reports of several runs -> one page that has them all. File: index.html.
+
+
+rule index:
+    input:
+        numbers=of_all_runs(f"{ROOT}/report.json"),
+        pages=of_all_runs(f"{ROOT}/report.html"),
+    output:
+        report(f"{OUT}/index.html", category="Report", labels={"run": "all runs"}, caption="../report/index.rst"),
+    log:
+        f"{OUT}/logs/index.log",
+    benchmark:
+        f"{OUT}/benchmarks/index.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    params:
+        code=code_digest("index"),
+    shell:
+        "python -m gradiend.stages.index --numbers {input.numbers:q} --out {output:q} 2> {log:q}"
