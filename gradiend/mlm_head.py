@@ -25,7 +25,6 @@ class Features:
 
     table: pd.DataFrame
     pooled: Tensor
-    dropped: int
 
     def targets(self, forms: Sequence[str]) -> Tensor:
         """The number of each example's factual form, `[examples]`."""
@@ -68,7 +67,7 @@ def features(
     batch_size: int,
     progress: Callable[[int], object] = lambda done: None,
 ) -> Features:
-    """The pooled hidden states of examples; those that the base model cannot use are dropped and counted."""
+    """The pooled hidden states of examples, without those that the base model cannot use."""
     width = hidden_size(base)
     model = MlmHeadLM(base, MlmHead(forms, right_window, torch.zeros(len(forms), width), torch.zeros(len(forms))))
     slots = model.encode(examples["masked"].tolist(), examples["factual"].tolist(), examples["id"].tolist())
@@ -78,7 +77,7 @@ def features(
         pooled[chunk] = model.pooled(base.batch([used[i] for i in chunk])).to(pooled)
         progress(len(chunk))
     table = examples[np.array([slot is not None for slot in slots], dtype=bool)].reset_index(drop=True)
-    return Features(table, pooled, slots.count(None))
+    return Features(table, pooled)
 
 
 def train_head(
@@ -127,8 +126,8 @@ def fitted(pooled: Tensor, targets: Tensor, forms: int, weight_decay: float) -> 
     return scaled, bias.detach() - scaled @ mean
 
 
-def quality(head: MlmHead, features: Features, majority: str) -> dict[str, Any]:
-    """How often the factual form is the head's first choice, beside the share of the `majority` form.
+def quality(head: MlmHead, features: Features) -> dict[str, Any]:
+    """How often the factual form is the head's first choice, beside the share of the examples' most frequent form.
 
     `by_class` has accuracy and n of each factual class; `pairs` how often the factual form is likelier than the
     alternative, of the examples whose two forms differ. `better` says whether the accuracy lies more than two standard
@@ -136,12 +135,12 @@ def quality(head: MlmHead, features: Features, majority: str) -> dict[str, Any]:
     """
     logits, table = head(features.pooled), features.table
     right = (logits.argmax(1) == features.targets(head.forms)).numpy()
-    share = float((table["factual"] == majority).mean())
+    counts = table["factual"].value_counts().sort_index()
+    majority, share = str(counts.idxmax()), float(counts.max() / len(table))
     error = (share * (1 - share) / len(table)) ** 0.5
     classes = table["factual_class"].to_numpy()
     return {
         "n": len(table),
-        "dropped": features.dropped,
         "accuracy": float(right.mean()),
         "majority": {"form": majority, "share": share},
         "better": bool(right.mean() > share + 2 * error),
@@ -152,11 +151,6 @@ def quality(head: MlmHead, features: Features, majority: str) -> dict[str, Any]:
         },
         "pairs": _pairs(head, logits, table),
     }
-
-
-def majority_form(train: pd.DataFrame) -> str:
-    """The most frequent factual form; of equals the first by name."""
-    return str(train["factual"].value_counts().sort_index().idxmax())
 
 
 def _pairs(head: MlmHead, logits: Tensor, table: pd.DataFrame) -> dict[str, Any]:

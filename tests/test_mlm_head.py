@@ -22,7 +22,7 @@ from gradiend.files import read_json
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.gradients.importance import importance
 from gradiend.gradients.rows import StoredRows
-from gradiend.mlm_head import Features, features, fitted, forms_of, majority_form, quality, train_head
+from gradiend.mlm_head import Features, features, fitted, forms_of, quality, train_head
 from gradiend.settings import BaseModel, CacheGradients, TrainMlmHead
 from gradiend.stages import cache_gradients, train_mlm_head
 from gradiend.stages.live import open_split
@@ -203,7 +203,7 @@ def some_features(count: int, seed: int, noise: float = 1.0) -> Features:
             "factual_class": [("male", "female")[i] for i in targets],
         }
     )
-    return Features(table, pooled, 0)
+    return Features(table, pooled)
 
 
 def test_the_fit_is_where_the_gradient_of_the_penalised_loss_is_zero() -> None:
@@ -230,7 +230,7 @@ def test_window_and_weight_decay_are_chosen_on_validation_and_test_is_not_looked
 def test_quality_is_accuracy_by_class_beside_the_majority() -> None:
     train, test = some_features(60, 0), some_features(40, 1)
     head = train_head({4: {"train": train, "validation": test}}, ("he", "she"), (0.01,)).head
-    found = quality(head, test, majority_form(train.table))
+    found = quality(head, test)
     wrong = test.table["factual"] != [head.forms[i] for i in head(test.pooled).argmax(1)]
     assert found["n"] == 40 and found["accuracy"] == 1 - wrong.mean() > 0.9
     assert found["majority"] == {"form": "he", "share": 0.5} and found["better"]
@@ -239,7 +239,16 @@ def test_quality_is_accuracy_by_class_beside_the_majority() -> None:
     assert found["pairs"] == {"n": 40, "accuracy": found["accuracy"]}
     assert found["cross_entropy"] < math.log(2)
     constant = MlmHead(("he", "she"), 4, torch.zeros(2, 8), torch.tensor([1.0, 0.0]))
-    assert not quality(constant, test, "he")["better"]
+    assert not quality(constant, test)["better"]
+
+
+def test_always_saying_what_is_most_frequent_in_the_split_itself_is_no_better() -> None:
+    test = some_features(40, 1)
+    mostly = Features(test.table.iloc[5:].reset_index(drop=True), test.pooled[5:])
+    most = mostly.table["factual"].mode()[0]
+    constant = MlmHead(("he", "she"), 4, torch.zeros(2, 8), torch.tensor([float(most == "he"), float(most == "she")]))
+    found = quality(constant, mostly)
+    assert found["accuracy"] == found["majority"]["share"] >= 0.5 and not found["better"]
 
 
 def test_a_form_that_training_never_shows_is_an_error() -> None:
@@ -252,11 +261,11 @@ def test_a_form_that_training_never_shows_is_an_error() -> None:
         forms_of(unseen)
 
 
-def test_features_do_not_depend_on_batch_size_and_say_what_was_dropped() -> None:
+def test_features_do_not_depend_on_batch_size_and_leave_out_what_is_too_long() -> None:
     base, examples = causal(too_long="drop"), tiny_examples().query("split == 'train'")
     long = examples.assign(masked=examples["masked"].where(examples.index > 0, "the dog " * POSITIONS + "[MASK]"))
     by_size = [features(base, long, FORMS, 4, size) for size in (1, 3, 50)]
-    assert [found.dropped for found in by_size] == [1, 1, 1]
+    assert [len(found.table) for found in by_size] == [len(long) - 1] * 3
     for found in by_size[1:]:
         torch.testing.assert_close(found.pooled, by_size[0].pooled, rtol=1e-5, atol=1e-6)
         assert found.table.equals(by_size[0].table)
@@ -270,11 +279,13 @@ def settings_of(folder: Path, **head: Any) -> BaseModel:
     return base_model_settings(folder, **changes)
 
 
-def train_stage(folder: Path, examples: pd.DataFrame, **head: Any) -> tuple[str, dict[str, Any]]:
+def train_stage(
+    folder: Path, examples: pd.DataFrame, too_long: str = "error", **head: Any
+) -> tuple[str, dict[str, Any]]:
     family("GPT-2").save_pretrained(folder / "model")
     write_table(folder / "examples.parquet", examples)
     line = train_mlm_head.run(
-        settings=TrainMlmHead(settings_of(folder / "model", **head)),
+        settings=TrainMlmHead(replace(settings_of(folder / "model", **head), too_long=too_long)),
         examples=folder / "examples.parquet",
         head=folder / "head.safetensors",
         quality_file=folder / "quality.json",
@@ -310,8 +321,23 @@ def test_the_stage_writes_a_head_that_tells_what_stands_right_of_the_slot(tmp_pa
     assert int(model.logits(model.batch([slot for slot in slots if slot])).argmax()) == model.head.forms.index("he")
 
 
+def test_windows_are_compared_on_the_examples_that_the_longest_can_use(tmp_path: Path) -> None:
+    examples = copied()
+    before = "a"
+    while len(causal().tokenizer(before)["input_ids"]) < POSITIONS - 4:
+        before += " a"
+    long = f"{before} [MASK] saw the king at the tree ."  # fits with one token behind the slot, not with nine
+    examples.loc[examples.index[0], "masked"] = long
+    _, found = train_stage(tmp_path, examples, right_window=[1, 9], too_long="drop")
+    assert found["train"]["dropped"] == 1 and found["train"]["n"] == (examples["split"] == "train").sum() - 1
+    _, alone = train_stage(tmp_path, examples, right_window=1, too_long="drop")
+    assert alone["train"]["dropped"] == 0
+    shared = next(one for one in found["candidates"] if one["right_window"] == 1)
+    assert shared["cross_entropy"] != alone["candidates"][0]["cross_entropy"]
+
+
 def test_stored_and_live_rows_come_through_the_head_and_neutral_ones_through_the_models_own(tmp_path: Path) -> None:
-    train_stage(tmp_path, copied(), right_window=9)
+    train_stage(tmp_path, copied(), right_window=9, weight_decay=1.0)  # unsure, so 1 - P is no rounding error
     settings = settings_of(tmp_path / "model")
     base = load_base_model(settings)
     head, space = tmp_path / "head.safetensors", random_space(base, 0.1)
@@ -339,7 +365,8 @@ def test_stored_and_live_rows_come_through_the_head_and_neutral_ones_through_the
 def test_a_head_that_is_no_better_than_the_majority_is_warned_of(tmp_path: Path) -> None:
     line, found = train_stage(tmp_path, copied(), right_window=1)
     assert len(found["warnings"]) == 2
-    assert "WARNING: the head is no better than always saying 'he' on validation: right for 50.0% of 24" in line
+    assert "WARNING: the head is not clearly better (by two standard errors) than always saying 'he'" in line
+    assert "on validation: right for 50.0% of 24" in line
 
 
 def test_the_head_is_there_exactly_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -71,6 +71,40 @@ def test_a_label_is_a_name_or_a_number_and_any_other_is_named_with_those_there()
         base.encode(["a [MASK]"], ["male"], [7])
 
 
+def test_where_names_are_numbers_only_names_count() -> None:
+    base = classifier()
+    base.labels = ["1", "2", "3"]
+    assert base.target_ids("1") == (0,)
+    with pytest.raises(GradiendError, match=r"'0' is no label of the base model: it has 0 '1', 1 '2', 2 '3'"):
+        base.target_ids("0")
+
+
+@pytest.mark.parametrize("names", [{0: "good", 2: "bad"}, {0: "good", 1: "good"}])
+def test_labels_that_share_a_name_or_leave_out_a_number_are_refused(names: dict[int, str]) -> None:
+    base = classifier()
+    base.pretrained.config.id2label = names
+    with pytest.raises(GradiendError, match=r"id2label in its config.json is .* numbered from 0 and bear different"):
+        SequenceClassifier(base.pretrained, base.tokenizer)
+
+
+def test_a_text_without_tokens_is_named() -> None:
+    base = classifier("GPT-2")
+    with pytest.raises(GradiendError, match=r"example 3 .*: '': the base model's tokenizer finds no token in it"):
+        base.encode([""], ["male"], [3])
+    with pytest.raises(GradiendError, match="neutral text '': the base model's tokenizer finds no token"):
+        base.language_slots([""])
+
+
+def test_a_negative_padding_token_is_none() -> None:
+    base = classifier("Llama")
+    base.pretrained.config.pad_token_id = -1
+    found = ClassProbabilities(
+        base, examples(), {"female": {"female"}, "male": {"male"}}, ["female", "male"], 4
+    ).measure()
+    own = [float(own_probabilities(base.pretrained, base.tokenizer, text)[0]) for text in TEXTS]
+    assert [float(row[0]) for row in found] == pytest.approx(own, rel=1e-5)
+
+
 def test_a_long_text_is_refused_dropped_or_cut() -> None:
     text = "the dog saw " * POSITIONS
     with pytest.raises(GradiendError, match=f"example 0 .* the base model allows {classifier().limit}"):

@@ -20,9 +20,9 @@ BATCH = 32  # of texts whose label is predicted to have one
 class SequenceClassifier(LanguageModel):
     """A model with a classification head over two or more labels, of which one is right.
 
-    A target is a label's name (config.json, id2label) or number. What a language-modelling score would be asked for,
-    neutral text, is asked for the label that the model predicts as it is when the slots are made. A text that is too
-    long is cut at its end.
+    A target is a label's name (config.json, id2label) or, where no name is itself a number, its number there. What a
+    language-modelling score would be asked for, neutral text, is asked for the label that the model predicts as it is
+    when the slots are made. A text that is too long is cut at its end.
     """
 
     objective = "sequence_classification"
@@ -34,6 +34,11 @@ class SequenceClassifier(LanguageModel):
         super().__init__(model, tokenizer, **options)
         names = {int(number): str(name) for number, name in (model.config.id2label or {}).items()}
         self.labels = [names[number] for number in sorted(names)]
+        if sorted(names) != [*range(len(names))] or len(set(self.labels)) < len(names):
+            raise GradiendError(
+                f"base model '{model.name_or_path}': id2label in its config.json is {names}: labels must be numbered "
+                "from 0 and bear different names"
+            )
         kind = model.config.problem_type or "single_label_classification"
         if len(self.labels) < 2 or kind != "single_label_classification":
             raise GradiendError(
@@ -50,7 +55,8 @@ class SequenceClassifier(LanguageModel):
 
     def language_slots(self, texts: Sequence[str], skip: Sequence[Sequence[int]] | None = None) -> list[Slot]:
         """Each text once, its target the label that is predicted now; there is nothing to skip."""
-        slots = [Slot(tuple(self._cut(row, 0)[0]), (0,), (0,)) for row in self._ids(list(texts))]
+        rows = zip(texts, self._ids(list(texts)), strict=True)
+        slots = [Slot(self._input(row, f"neutral text '{text[:60]}'"), (0,), (0,)) for text, row in rows]
         predicted = self._predicted(slots)
         return [Slot(slot.ids, slot.positions, (label,)) for slot, label in zip(slots, predicted, strict=True)]
 
@@ -91,12 +97,18 @@ class SequenceClassifier(LanguageModel):
         label = self._label(target, f"{named(example)}: ")
         if not self._fits(example, text, len(row), too_long):
             return None
-        return Slot(tuple(self._cut(row, 0)[0]), (0,), (label,))
+        return Slot(self._input(row, f"{named(example)}: '{text[:60]}'"), (0,), (label,))
+
+    def _input(self, row: list[int], where: str) -> tuple[int, ...]:
+        if not row:
+            raise GradiendError(f"{where}: the base model's tokenizer finds no token in it: remove it")
+        return tuple(self._cut(row, 0)[0])
 
     def _label(self, target: str, where: str) -> int:
         if target in self.labels:
             return self.labels.index(target)
-        if target.isdecimal() and int(target) < len(self.labels):
+        names_are_words = not any(name.isdecimal() for name in self.labels)
+        if names_are_words and target.isdecimal() and int(target) < len(self.labels):
             return int(target)
         there = ", ".join(f"{i} '{name}'" for i, name in enumerate(self.labels[:12]))
         raise GradiendError(
@@ -117,7 +129,7 @@ class SequenceClassifier(LanguageModel):
     def _padding(self, rows: Sequence[Sequence[int]]) -> int:
         """Causal models classify at the last token that is no padding, so no real one must look like it."""
         own = self.pretrained.config.get_text_config().pad_token_id
-        if own is not None:
+        if own is not None and own >= 0:  # older configurations write -1 for none
             return int(own)
         real = {token for row in rows for token in row}
         return next(token for token in range(len(real) + 1) if token not in real)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from tqdm import tqdm
 
@@ -14,7 +15,7 @@ from gradiend.backbones.mlm_head import filler
 from gradiend.devices import AUTO
 from gradiend.errors import GradiendError
 from gradiend.files import write_json
-from gradiend.mlm_head import WEIGHT_DECAYS, Features, features, forms_of, majority_form, quality, train_head
+from gradiend.mlm_head import WEIGHT_DECAYS, Features, features, forms_of, quality, train_head
 from gradiend.settings import TrainMlmHead
 from gradiend.stages.command import main
 from gradiend.tables import read_table
@@ -42,15 +43,18 @@ def run(
         raise GradiendError("--settings: base_model is not one with prediction_objective clm_mlm_head")
     table = read_table(examples)
     forms = forms_of(table)
-    by_window = {
-        window: _features(base, table, forms, window, eval_batch_size)
-        for window in ([asked.right_window] if isinstance(asked.right_window, int) else asked.right_window)
-    }
+    windows = [asked.right_window] if isinstance(asked.right_window, int) else asked.right_window
+    by_window: dict[int, dict[str, Features]] = {}
+    usable = table
+    for window in sorted(windows, reverse=True):  # what is too long for the longest counts for none
+        by_window[window] = _features(base, usable, forms, window, eval_batch_size)
+        usable = pd.concat([own.table for own in by_window[window].values()])
     decays = WEIGHT_DECAYS if asked.weight_decay is None else [asked.weight_decay]
     trained = train_head(by_window, forms, decays)
     own = by_window[trained.head.right_window]
-    majority = majority_form(own["train"].table)
-    found = {split: quality(trained.head, own[split], majority) for split in SPLITS}
+    found = {split: quality(trained.head, own[split]) for split in SPLITS}
+    for split, asked_of in found.items():
+        asked_of["dropped"] = int((table["split"] == split).sum()) - asked_of["n"]
     warnings = [_warning(split, found[split]) for split in ("validation", "test") if not found[split]["better"]]
     about = {
         "forms": list(forms),
@@ -67,7 +71,9 @@ def run(
     return _line(found, trained.head.right_window, warnings)
 
 
-def _features(base: CausalLM, table: Any, forms: tuple[str, ...], window: int, batch_size: int) -> dict[str, Features]:
+def _features(
+    base: CausalLM, table: pd.DataFrame, forms: tuple[str, ...], window: int, batch_size: int
+) -> dict[str, Features]:
     with tqdm(total=len(table), desc=f"right window {window}", unit="example", mininterval=5) as bar:
         found = {
             split: features(base, table[table["split"] == split], forms, window, batch_size, bar.update)
@@ -81,9 +87,10 @@ def _features(base: CausalLM, table: Any, forms: tuple[str, ...], window: int, b
 
 def _warning(split: str, found: dict[str, Any]) -> str:
     return (
-        f"the head is no better than always saying '{found['majority']['form']}' on {split}: right for "
-        f"{found['accuracy']:.1%} of {found['n']}, the majority's share is {found['majority']['share']:.1%}: gradients "
-        "through it say nothing of the text; raise mlm_head.right_window, or choose other texts"
+        "the head is not clearly better (by two standard errors) than always saying "
+        f"'{found['majority']['form']}' on {split}: right for {found['accuracy']:.1%} of {found['n']}, "
+        f"the majority's share is {found['majority']['share']:.1%}: gradients through it say little of the text; "
+        "raise mlm_head.right_window, or choose other texts"
     )
 
 
