@@ -1,12 +1,13 @@
 """Every stage as a call of its `run` function: the files that it reads and writes, and its other options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gradiend.devices import AUTO, SPREAD
 from gradiend.experiment import ExperimentConfig
+from gradiend.gradients.shards import shards_of
 from gradiend.trainer.layout import SPLITS, Layout, of_a_gradiend
 
 
@@ -20,17 +21,25 @@ class Call:
     results: Sequence[Path]
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
+    shards: int = 1  # jobs of the pipeline that each left a record
 
 
 class Calls:
-    """The calls of one run, in the order in which they are made."""
+    """The calls of one run, in the order in which they are made.
 
-    def __init__(self, config: ExperimentConfig, layout: Layout) -> None:
-        self._arguments, self._layout = config.training_arguments, layout
+    `store_made_from` gives the digest by which the workflow knows a store again.
+    """
+
+    def __init__(self, config: ExperimentConfig, layout: Layout, store_made_from: Callable[[], str]) -> None:
+        self._arguments, self._layout, self._store_made_from = config.training_arguments, layout, store_made_from
         self.pruned = self._arguments.pre_prune_config is not None
         self.cached = self._arguments.use_cached_gradients
         self.headed = self._arguments.prediction_objective == "clm_mlm_head"
         self.searches = self._arguments.learning_rate == "tune"
+        arguments = self._arguments
+        self.has_several_seeds = (
+            arguments.keep_seed_runs and arguments.max_seeds > 1 and arguments.min_convergent_seeds != 1
+        )
         self._device = self._device_of(self._arguments.device_base_model)
         if config.model.device_map:
             self._device = f"{SPREAD}{config.model.device_map}"
@@ -61,11 +70,12 @@ class Calls:
 
     def cache_gradients(self) -> Call:
         """Base model and examples -> stored rows."""
-        own = self._layout
-        rows = [own.rows(split) for split in SPLITS]
-        results = [*rows, *(path.with_name("shard-0.safetensors") for path in rows)]
+        own, made_from = self._layout, self._store_made_from()
+        rows, shards = [own.rows(split) for split in SPLITS], shards_of(own.gradients, made_from, 1)
+        results = [*rows, *(path.with_name(f"shard-{i}.safetensors") for path in rows for i in range(shards))]
         reads = {**self._data(neutral=True), "mlm_head": self._head()}
-        return Call("cache_gradients", reads, {"out": own.gradients}, results, self._base)
+        options = {**self._base, "made_from": made_from}
+        return Call("cache_gradients", reads, {"out": own.gradients}, results, options, shards=shards)
 
     def tune_learning_rate(self) -> Call:
         """Stored rows -> the learning rate."""
@@ -102,6 +112,16 @@ class Calls:
         }
         writes = {"best": own.best, "report": own.seed_report}
         return Call("select_seed", reads, writes, [own.seed_report, *of_a_gradiend(own.best)])
+
+    def measure_stability(self, seeds: Sequence[int]) -> Call:
+        """The seeds that were tried -> what the converged ones have in common."""
+        own = self._layout
+        reads: dict[str, Path | list[Path] | None] = {
+            "configs": [own.seed(seed) / "model" / "config.json" for seed in seeds],
+            "evaluations": [own.evaluation(seed) for seed in seeds],
+        }
+        writes = {"out": own.stability, "figure": own.stability.with_suffix(".svg")}
+        return Call("measure_stability", reads, writes, list(writes.values()))
 
     def post_prune(self) -> Call:
         """The selected GRADIEND -> the pruned one."""

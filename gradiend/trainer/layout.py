@@ -110,6 +110,11 @@ class Layout:
         return self.root / "seeds" / "seed_report.json"
 
     @property
+    def stability(self) -> Path:
+        """What the converged seeds have in common."""
+        return self.root / "seeds" / "stability.json"
+
+    @property
     def metrics(self) -> Path:
         """The encoder's scores."""
         return self.root / "encoder" / "metrics.json"
@@ -149,9 +154,9 @@ class Layout:
         """The page that shows everything."""
         return self.root / "report.html"
 
-    def record(self, stage: str, seed: int | None = None) -> Path:
-        """What made a stage's results."""
-        return self.root / "records" / (f"{stage}.json" if seed is None else f"{stage}-{seed}.json")
+    def record(self, stage: str, part: int | None = None) -> Path:
+        """What made a stage's results, or those of one seed or further shard."""
+        return self.root / "records" / (f"{stage}.json" if part is None else f"{stage}-{part}.json")
 
 
 def of_a_gradiend(folder: Path) -> list[Path]:

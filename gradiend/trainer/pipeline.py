@@ -21,7 +21,7 @@ from gradiend.records import Record, read_record, recording
 from gradiend.resolution import stage_settings
 from gradiend.selection import has_converged, metric_of, next_seeds, seed_values
 from gradiend.settings import STAGES, canonical, read_settings
-from gradiend.sharing import BEFORE
+from gradiend.sharing import BEFORE, stage_digests
 from gradiend.trainer.calls import Call, Calls
 from gradiend.trainer.layout import Layout
 
@@ -44,7 +44,7 @@ class Pipeline:
 
     def __init__(self, config: ExperimentConfig) -> None:
         self.config, self.layout = config, Layout.of(config)
-        self.calls = Calls(config, self.layout)
+        self.calls = Calls(config, self.layout, self._store_made_from)
         self.made: set[tuple[str, int | None]] = set()
         self._settings: dict[str, str] = {}
 
@@ -70,6 +70,8 @@ class Pipeline:
             for seed in seeds:
                 self._restore(seed)
             self.run(select)
+        if self.calls.has_several_seeds:
+            self.bring(self.calls.measure_stability(seeds), reuse=reuse)
         if not self.config.training_arguments.keep_seed_runs:
             for seed in seeds:
                 remove(self.layout.seed(seed) / "model")
@@ -89,7 +91,7 @@ class Pipeline:
             if writes is not None:
                 line = run(settings=read_settings(STAGES[call.stage], settings), **keywords)
             else:
-                with recording(self._record(call), settings, CODE(call.stage)):
+                with recording(self.layout.record(call.stage, call.seed), settings, CODE(call.stage)):
                     line = run(settings=read_settings(STAGES[call.stage], settings), **keywords)
                 self.made.add((call.stage, call.seed))
         LOG.info(line)
@@ -168,18 +170,20 @@ class Pipeline:
 
     def _found(self, call: Call) -> Record | None:
         """The record of a call whose results are all there, if it is of the present settings and code."""
-        record = read_record(self._record(call))
-        if record is None or not record.is_of(self.settings(call.stage), CODE(call.stage)):
+        parts = [call.seed, *range(1, call.shards)]
+        records = [read_record(self.layout.record(call.stage, part)) for part in parts]
+        own = [one for one in records if one is not None and one.is_of(self.settings(call.stage), CODE(call.stage))]
+        if len(own) < len(parts) or not all(path.exists() for path in call.results):
             return None
-        return record if all(path.exists() for path in call.results) else None
+        return min(own, key=lambda one: one.finished)
 
     def _before(self, call: Call) -> list[Call] | None:
         """The calls whose results a call reads; None where they are not known, for seeds are missing."""
-        if call.stage in ("select_seed", "report"):
+        if call.stage in ("select_seed", "measure_stability", "report"):
             seeds = self.tried()
             if seeds is None:
                 return None
-            if call.stage == "select_seed":
+            if call.stage in ("select_seed", "measure_stability"):
                 return [self.calls.evaluate_encoder(seed) for seed in seeds]
             return [self.calls.evaluate_test(), self.calls.rewrite_model()]
         return [self._call(name, call.seed) for name in BEFORE[call.stage] if self._has(name)]
@@ -211,8 +215,8 @@ class Pipeline:
         }
         return not left_out.get(stage, False)
 
-    def _record(self, call: Call) -> Path:
-        return self.layout.record(call.stage, call.seed)
+    def _store_made_from(self) -> str:
+        return stage_digests({stage: self.settings(stage) for stage in BEFORE if self._has(stage)})["cache_gradients"]
 
     @cached_property
     def _data_digest(self) -> str:

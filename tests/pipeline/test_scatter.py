@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from experiment import Experiment
 
+from gradiend.records import read_record
+
 pytestmark = pytest.mark.slow
 
 
@@ -24,6 +26,12 @@ def test_a_missing_shard_is_made_alone_and_what_follows_is_the_same(finished: Ex
     output = experiment.run(target)
     assert "shard 0 of 3" in output and "shard 2 of 3" in output and "shard 1 of 3" not in output
     assert results(experiment) == results(finished)
+    records = [experiment.path("records", f"cache_gradients{part}.json") for part in ("", "-1", "-2")]
+    assert all(read_record(path) for path in records)
+    text = records[1].read_text()
+    records[1].write_text(text.replace('"code": "', '"code": "0'))
+    assert experiment.planned()["cache_shard"] == 1 and experiment.planned()["cache_gradients"] == 0
+    records[1].write_text(text)
     experiment.path("gradients", "train", "shard-2.safetensors").unlink()
     assert experiment.planned()["cache_shard"] == 1 and experiment.planned()["cache_gradients"] == 0
     assert experiment.stale(shards=1) == experiment.planned()

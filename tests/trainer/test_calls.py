@@ -2,25 +2,33 @@
 
 import importlib
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from config_files import config
 
+from gradiend.gradients.shards import record_shards
 from gradiend.settings import STAGES
 from gradiend.sharing import BEFORE
 from gradiend.trainer.calls import Call, Calls
 from gradiend.trainer.layout import OF_SEEDS, Layout
 
-OF_A_RUN = [stage for stage in STAGES if stage in BEFORE or stage == "report"]
+MADE_FROM = "0123456789ab"
+OF_A_RUN = [stage for stage in STAGES if stage in BEFORE or stage in ("report", "measure_stability")]
 
 
 def calls_of(**arguments: Any) -> dict[str, Call]:
     """One call of every stage."""
     own = config(**arguments)
-    calls = Calls(own, Layout.of(own))
-    seeds: dict[str, tuple[Any, ...]] = {"select_seed": ([0],), "report": ([0],), **dict.fromkeys(OF_SEEDS, (0,))}
+    calls = Calls(own, Layout.of(own), lambda: MADE_FROM)
+    seeds: dict[str, tuple[Any, ...]] = {
+        "select_seed": ([0],),
+        "measure_stability": ([0],),
+        "report": ([0],),
+        **dict.fromkeys(OF_SEEDS, (0,)),
+    }
     return {stage: vars(Calls)[stage](calls, *seeds.get(stage, ())) for stage in OF_A_RUN}
 
 
@@ -53,3 +61,13 @@ def test_devices_are_those_of_the_arguments() -> None:
     calls = calls_of(device="cpu", device_encoder="cuda:0")
     options = calls["train"].options
     assert (options["device"], options["device_encoder"], options["device_decoder"]) == ("cpu", "cuda:0", "cpu")
+
+
+def test_a_store_of_several_shards_is_there_only_with_all_of_them(tmp_path: Path) -> None:
+    own = replace(config(), experiment_dir=str(tmp_path))
+    calls = Calls(own, Layout.of(own), lambda: MADE_FROM)
+    record_shards(tmp_path / "gradients", 3, MADE_FROM)
+    call = calls.cache_gradients()
+    assert call.shards == 3 and tmp_path / "gradients" / "test" / "shard-2.safetensors" in call.results
+    record_shards(tmp_path / "gradients", 3, "something else")
+    assert calls.cache_gradients().shards == 1

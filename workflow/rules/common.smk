@@ -141,8 +141,8 @@ def as_recorded(stage):
 
     def mark(wildcards):
         own = record(stage).format(**dict(wildcards.items()))
-        found = read_record(Path(own))
-        other = found is not None and not found.is_of(settings_of(stage, run_of(wildcards)), code_of(stage))
+        found, made_by = read_record(Path(own)), stage.replace("cache_shard", "cache_gradients")
+        other = found is not None and not found.is_of(settings_of(made_by, run_of(wildcards)), code_of(made_by))
         path = MARKS / file_name(own)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

@@ -81,6 +81,7 @@ rule compare_runs:
 
 rule measure_stability:
     input:
+        as_recorded("measure_stability"),
         per_seed(*gradiend_files(f"{TRAINED}/seed_{{seed}}/model")),
         configs=per_seed(f"{TRAINED}/seed_{{seed}}/model/config.json"),
         evaluations=per_seed(rules.evaluate_encoder.output[0]),
@@ -96,7 +97,9 @@ rule measure_stability:
         "../../envs/plots.yaml"
     params:
         settings=settings("measure_stability"),
-        code=code_digest("measure_stability"),
+        code=code_of("measure_stability"),
+        record=record("measure_stability"),
     shell:
         "python -m gradiend.stages.measure_stability --settings {params.settings:q} --configs {input.configs:q}"
-        " --evaluations {input.evaluations:q} --out {output.content:q} --figure {output.figure:q} 2> {log:q}"
+        " --evaluations {input.evaluations:q} --out {output.content:q} --figure {output.figure:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"

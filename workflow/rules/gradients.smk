@@ -44,9 +44,18 @@ rule cache_gradients:
 
 # The other shards, where `shards` is more than 1.
 use rule cache_gradients as cache_shard with:
+    input:
+        as_recorded("cache_shard"),
+        base_model_of,
+        examples=made(rules.prepare_data.output.examples),
+        neutral=made(rules.prepare_data.output.neutral),
+        space=made(rules.pre_prune.output),
+        mlm_head=mlm_head("head.safetensors"),
     output:
         rows=[f"{GRADIENTS}/{split}/shard-{{shard}}.safetensors" for split in SPLITS],
     log:
         f"{SHARED}/logs/cache_gradients{OF}-{{shard}}.log",
     benchmark:
         f"{SHARED}/benchmarks/cache_gradients{OF}-{{shard}}.tsv"
+    params:
+        record=record("cache_shard"),
