@@ -1,6 +1,5 @@
 # Settings and input functions. The rules hold no logic, and the package knows no paths.
 
-import os
 import shlex
 import sys
 from dataclasses import replace
@@ -13,10 +12,9 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 from gradiend.code import code_digest
 from gradiend.devices import SPREAD
 from gradiend.examples.files import data_files
-from gradiend.files import digest_files, file_name, read_json
+from gradiend.files import digest_files, read_json
 from gradiend.folders import require_replaceable
 from gradiend.model_files import DEMO_MODELS, model_files
-from gradiend.records import read_record
 from gradiend.resolution import stage_settings
 from gradiend.selection import has_converged, next_seeds, seed_values
 from gradiend.settings import canonical
@@ -24,7 +22,6 @@ from gradiend.sharing import BEFORE, stage_digests
 
 KEEP_SEEDS = any(run.training_arguments.keep_seed_runs for run in RUNS.values())
 CONTENT_DIGESTS = Path(".snakemake/gradiend-digests.json")
-MARKS = Path(".snakemake/gradiend-records")
 
 # A job runs the very code whose digest is in its params, with the python that runs Snakemake or, with --sdm conda,
 # that of its environment.
@@ -128,28 +125,6 @@ def settings(stage):
         return settings_of(stage, run_of(wildcards))
 
     return params
-
-
-code_of = cache(code_digest)
-
-
-def as_recorded(stage):
-    """An input that is new where the results have a record of other settings or other code, else older than anything.
-
-    Snakemake knows only of results that it made itself, from this working directory.
-    """
-
-    def mark(wildcards):
-        own = record(stage).format(**dict(wildcards.items()))
-        found, made_by = read_record(Path(own)), stage.replace("cache_shard", "cache_gradients")
-        other = found is not None and not found.is_of(settings_of(made_by, run_of(wildcards)), code_of(made_by))
-        path = MARKS / file_name(own)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        os.utime(path, None if other else (0, 0))
-        return str(path)
-
-    return mark
 
 
 def data_of(wildcards):

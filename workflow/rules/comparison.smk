@@ -16,7 +16,7 @@ rule gather_encoders:
     conda:
         "../../envs/gradiend.yaml"
     params:
-        code=code_digest("gather_encoders"),
+        code=code_of("gather_encoders"),
         runs=all_runs,
         models=model_folders,
     shell:
@@ -47,7 +47,7 @@ rule cross_encode:
         device=device("base_model"),
     params:
         settings=settings("cross_encode"),
-        code=code_digest("cross_encode"),
+        code=code_of("cross_encode"),
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.cross_encode --settings {params.settings:q} --name {wildcards.run:q}"
         " --examples {input.examples:q} --encoders {input.encoders:q} --mlm-head {input.mlm_head:q}"
@@ -70,7 +70,7 @@ rule compare_runs:
         "../../envs/plots.yaml"
     params:
         settings=comparison_settings,
-        code=code_digest("compare_runs"),
+        code=code_of("compare_runs"),
         models=model_folders,
         runs=all_runs,
     shell:

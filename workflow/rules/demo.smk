@@ -15,7 +15,7 @@ rule build_demo_data:
     conda:
         "../../envs/gradiend.yaml"
     params:
-        code=code_digest("build_demo_data"),
+        code=code_of("build_demo_data"),
     shell:
         "python -m gradiend.stages.build_demo_data --texts {output.texts:q}"
         " --examples {output.examples:q} --causal-examples {output.causal_examples:q}"
@@ -35,7 +35,7 @@ rule build_demo_model:
         "../../envs/gradiend.yaml"
     threads: 4
     params:
-        code=code_digest("build_demo_model"),
+        code=code_of("build_demo_model"),
         objective=demo_objective,
         out=folder_of_output("model"),
     shell:
@@ -57,7 +57,7 @@ rule check_demo_model:
     conda:
         "../../envs/gradiend.yaml"
     params:
-        code=code_digest("check_demo_model"),
+        code=code_of("check_demo_model"),
         objective=demo_objective,
         model=folder_of_input("model"),
     shell:

@@ -14,6 +14,6 @@ rule index:
     conda:
         "../../envs/plots.yaml"
     params:
-        code=code_digest("index"),
+        code=code_of("index"),
     shell:
         "python -m gradiend.stages.index --numbers {input.numbers:q} --out {output:q} 2> {log:q}"

@@ -45,7 +45,6 @@ REWRITTEN = home("rewrite_model", f"{OUT}/rewritten")
 DEMO = f"{OUT}/demo"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 SPLITS = ("train", "validation", "test", "neutral")
-OF_RUNS = ("report", "measure_stability")
 SEED_STAGES = ("train", "evaluate_encoder")
 
 
@@ -55,14 +54,6 @@ wildcard_constraints:
     shard=r"[1-9]\d*",
     seed=r"\d+",
     kind="|".join(DEMO_MODELS.values()),
-
-
-def record(stage):
-    """Where a stage, or a shard but the first, notes what made its results."""
-    if stage == "cache_shard":
-        return f"{SHARED}/records/cache_gradients{OF}-{{shard}}.json"
-    place = f"{ROOT}/records/{stage}" if stage in OF_RUNS else f"{SHARED}/records/{stage}{OF}"
-    return f"{place}-{{seed}}.json" if stage in SEED_STAGES else f"{place}.json"
 
 
 def gradiend_files(folder):

@@ -13,7 +13,7 @@ if MANY:
             "../../envs/gradiend.yaml"
         params:
             links=as_json(links_of_run),
-            code=code_digest("link_shared"),
+            code=code_of("link_shared"),
         shell:
             "python -m gradiend.stages.link_shared --links {params.links:q} --out {output:q} 2> {log:q}"
 
@@ -30,6 +30,6 @@ if MANY:
             "../../envs/gradiend.yaml"
         params:
             links=as_json(links_of_seeds),
-            code=code_digest("link_shared"),
+            code=code_of("link_shared"),
         shell:
             "python -m gradiend.stages.link_shared --links {params.links:q} --out {output:q} 2> {log:q}"
