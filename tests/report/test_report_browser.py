@@ -13,6 +13,7 @@ from report_failures import with_no_seed_converged
 from report_reader import inputs_of, page_of
 from report_runs import files
 from selenium.webdriver import ActionChains
+from selenium.webdriver.support.ui import WebDriverWait
 
 from gradiend.report.index import render_index
 from gradiend.report.summary import summary
@@ -121,9 +122,9 @@ def test_a_point_says_its_text_when_it_is_pointed_at(tab: Browser, folder: Path)
     point = tab.run("document.querySelectorAll('svg .point[data-text*=\"Text\"]')[0]")
     tab.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
     ActionChains(tab.driver).pause(0.3).move_to_element(point).perform()
+    WebDriverWait(tab.driver, 10).until(lambda _: tab.run("!document.getElementById('said').hidden"))
     said = tab.run("document.getElementById('said').textContent")
     assert re.search(r"Text \d+ says that \[\w+\] came home", said)
-    assert tab.run("!document.getElementById('said').hidden")
     box = tab.run("document.getElementById('said').getBoundingClientRect().toJSON()")
     assert box["left"] >= 0 and box["right"] <= 1600
 
