@@ -6,15 +6,25 @@ runs in no stage.
 """
 
 import ast
-from functools import cache
+import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from gradiend.errors import GradiendError
-from gradiend.files import digest_bytes
+from gradiend.files import digest_bytes, read_json, write_json
 
 PACKAGE = Path(__file__).parent
 NAME = "gradiend"
 PAGES = (".html", ".css", ".js")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a file says: the digest of its syntax tree, and its imports: how many packages up, and the name there."""
+
+    digest: str
+    imports: tuple[tuple[int, str], ...]
 
 
 def code_digest(stage: str, package: Path = PACKAGE) -> str:
@@ -22,8 +32,29 @@ def code_digest(stage: str, package: Path = PACKAGE) -> str:
     modules = modules_of(f"stages.{stage}", package).values()
     packages = {path.parent for path in modules if path.name == "__init__.py"}
     templates = sorted(file for own in packages for file in own.iterdir() if file.suffix in PAGES)
-    trees = (_tree(path.read_text(encoding="utf-8")).encode() for path in modules)
+    trees = (_source(path.read_text(encoding="utf-8")).digest.encode() for path in modules)
     return digest_bytes(*trees, *(page.read_bytes() for page in templates))[:16]
+
+
+class RememberedDigests:
+    """`code_digest`, with what files say remembered in a JSON file by their content: to parse them takes seconds."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._written = path, 0
+        try:
+            found: Any = read_json(path)
+            _KNOWN.update({key: Source(own["digest"], _pairs(own["imports"])) for key, own in found.items()})
+            self._written = len(_KNOWN)
+        except (GradiendError, AttributeError, KeyError, TypeError, ValueError):
+            pass  # a cache that is broken is written anew
+
+    def __call__(self, stage: str) -> str:
+        """The stage's digest."""
+        digest = code_digest(stage)
+        if len(_KNOWN) > self._written:
+            write_json(self._path, {key: asdict(source) for key, source in _KNOWN.items()})
+            self._written = len(_KNOWN)
+        return digest
 
 
 def modules_of(start: str, package: Path = PACKAGE) -> dict[str, Path]:
@@ -50,7 +81,7 @@ def _path(name: str, package: Path) -> Path | None:
 def _imports(path: Path, name: str) -> set[str]:
     """What a module imports of this package; `from gradiend.a import b` names both `a` and `a.b`."""
     try:
-        names = _imported(path.read_text(encoding="utf-8"))
+        names = _source(path.read_text(encoding="utf-8")).imports
     except SyntaxError as error:
         raise GradiendError(f"{path}: line {error.lineno}: {error.msg}") from error
     parts = [NAME, *name.split(".")] if name else [NAME]
@@ -65,28 +96,36 @@ def _absolute(level: int, module: str, here: list[str]) -> str:
     return ".".join([*here[: len(here) - level + 1], module] if level else [module])
 
 
-@cache
-def _imported(source: str) -> frozenset[tuple[int, str]]:
-    """The imports of a file: how many packages up, and the name from there."""
+def _source(text: str) -> Source:
+    key = digest_bytes(sys.version.encode(), text.encode())
+    if key not in _KNOWN:
+        _KNOWN[key] = _parsed(text)
+    return _KNOWN[key]
+
+
+def _parsed(text: str) -> Source:
+    """The tree is taken without comments, positions, strings that are no part of an expression, and types' imports."""
+    tree = _Bare().visit(ast.parse(text))
     found: set[tuple[int, str]] = set()
-    for node in ast.walk(_WithoutTypes().visit(ast.parse(source))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {(0, alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
             names = [module, *(f"{module}.{alias.name}".removeprefix(".") for alias in node.names)]
             found |= {(node.level, name) for name in names if name}
-    return frozenset(found)
+    return Source(digest_bytes(ast.dump(tree).encode()), tuple(sorted(found)))
 
 
-@cache
-def _tree(source: str) -> str:
-    """The syntax tree as text, without strings that are no part of an expression, comments and positions."""
-    return ast.dump(_WithoutTexts().visit(_WithoutTypes().visit(ast.parse(source))))
+def _pairs(imports: list[list[Any]]) -> tuple[tuple[int, str], ...]:
+    return tuple((int(level), str(name)) for level, name in imports)
 
 
-class _WithoutTypes(ast.NodeTransformer):
-    """Removes `if TYPE_CHECKING:`, which never holds where code runs."""
+class _Bare(ast.NodeTransformer):
+    """Removes docstrings, the strings that describe fields, and `if TYPE_CHECKING:`, which never holds in a stage."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)
@@ -94,8 +133,4 @@ class _WithoutTypes(ast.NodeTransformer):
         return node.orelse if unseen else node
 
 
-class _WithoutTexts(ast.NodeTransformer):
-    """Removes docstrings, and the strings that describe fields."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+_KNOWN: dict[str, Source] = {}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gradiend.code import PACKAGE, code_digest, modules_of
+from gradiend import code
+from gradiend.code import PACKAGE, RememberedDigests, code_digest, modules_of
 from gradiend.errors import GradiendError
 from gradiend.settings import STAGES
 
@@ -76,6 +77,20 @@ def test_every_stage_has_a_module_and_a_digest_of_its_own() -> None:
     digests = {code_digest(stage) for stage in STAGES}
     assert len(digests) == len(STAGES)
     assert {len(digest) for digest in digests} == {16}
+
+
+def test_remembered_digests_are_the_same_and_a_broken_memory_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "code.json"
+    for content in (None, "{", "[1]", '{"a": {"digest": 1}}'):
+        monkeypatch.setattr(code, "_KNOWN", {})
+        if content:
+            path.write_text(content)
+        assert [RememberedDigests(path)(stage) for stage in STAGES] == [code_digest(stage) for stage in STAGES]
+    monkeypatch.setattr(code, "_KNOWN", {})
+    monkeypatch.setattr(code, "_parsed", None)  # nothing is parsed where all is known
+    assert [RememberedDigests(path)(stage) for stage in STAGES]
 
 
 def test_a_copy_elsewhere_has_the_same_digests(package: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from snakemake.exceptions import IncompleteCheckpointException
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from gradiend.code import code_digest
 from gradiend.devices import SPREAD
 from gradiend.examples.files import data_files
 from gradiend.files import digest_files, read_json
@@ -26,7 +25,7 @@ CONTENT_DIGESTS = Path(".snakemake/gradiend-digests.json")
 # A job runs the very code whose digest is in its params, with the python that runs Snakemake or, with --sdm conda,
 # that of its environment.
 # Threads that wait must not spin: jobs share the cores, and spinning costs several times the time.
-ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(PROJECT)), "OMP_WAIT_POLICY": "passive"}
+ENVIRONMENT = {"PYTHONPATH": shlex.quote(str(PROJECT)) + "${{PYTHONPATH:+:$PYTHONPATH}}", "OMP_WAIT_POLICY": "passive"}
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
     ENVIRONMENT["PATH"] = shlex.quote(str(Path(sys.executable).parent)) + ":$PATH"
 shell.prefix("".join(f"export {name}={value}; " for name, value in ENVIRONMENT.items()))

@@ -2,12 +2,13 @@
 
 import os
 
+from gradiend.code import RememberedDigests
 from gradiend.files import file_name
 from gradiend.records import read_record
 
 MARKS = Path(".snakemake/gradiend-records")
 OF_RUNS = ("report", "measure_stability")
-code_of = cache(code_digest)
+code_of = cache(RememberedDigests(Path(".snakemake/gradiend-code.json")))
 
 
 def record(stage):
@@ -30,7 +31,7 @@ def as_recorded(stage):
         if not path.exists():  # of a seed that no setting asks for
             path.touch()
             os.utime(path, (0, 0))
-        return str(path)
+        return local(str(path))
 
     return file
 
