@@ -11,7 +11,8 @@ from transformers.models.mistral.modeling_mistral import MistralRMSNorm
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 from transformers.pytorch_utils import Conv1D
 
-from gradiend.gradients.sites import DENSE_FROM, site_for
+from gradiend.gradients import sites
+from gradiend.gradients.sites import DENSE_FROM, batched_matrix, site_for
 
 GROUPS, POSITIONS, WIDTH = 3, 5, 6
 
@@ -80,6 +81,24 @@ def test_a_rule_adds_autograds_gradient_to_the_rows(kind: str, share: float | No
         rule(rows[:, 1:-1], inputs, delta)
         torch.testing.assert_close(rows[:, 1:-1], 1 + true, rtol=1e-12, atol=1e-12)
         assert (rows[:, [0, -1]] == 1).all()
+
+
+@pytest.mark.parametrize("together", [1, 2 * WIDTH * 7, 10**6])
+@pytest.mark.parametrize("share", [None, 0.3])
+@pytest.mark.parametrize(("kind", "swap"), [("Linear", False), ("Conv1D", True)])
+def test_the_rule_of_a_gpu_does_too_however_many_examples_it_takes_at_once(
+    kind: str, swap: bool, share: float | None, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sites, "BATCHED_ENTRIES", together)
+    module = double(MODULES[kind]())
+    inputs = inputs_of(module)
+    delta = torch.randn(module(inputs).shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    kept = kept_entries(module.weight.numel(), share)
+    true = true_rows(module, "weight", inputs, delta)
+    true = true if kept is None else true[:, kept]
+    rows = torch.ones_like(true)
+    batched_matrix(kept, swap)(rows, inputs, delta)
+    torch.testing.assert_close(rows, 1 + true, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", MODULES)

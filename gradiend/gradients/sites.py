@@ -18,6 +18,7 @@ from transformers.pytorch_utils import Conv1D
 
 from gradiend.backbones.products import product
 
+BATCHED_ENTRIES = 2**26  # of products on a GPU at once, 256 MiB
 DENSE_FROM = 0.3  # share of kept entries from which one dense product beats a sampled one
 
 with warnings.catch_warnings(
@@ -42,9 +43,9 @@ def site_for(module: nn.Module, attribute: str, kept: Tensor | None) -> Add | No
     """The rule for one parameter of one module, or None where there is none. `kept`: flat indices or all."""
     parameter: Any = module.get_parameter(attribute)
     if _computes_as(module, nn.Linear):
-        return _matrix(parameter.shape, kept, swap=False) if attribute == "weight" else _sum(kept)
+        return _matrix(parameter, kept, swap=False) if attribute == "weight" else _sum(kept)
     if _computes_as(module, Conv1D):
-        return _matrix(parameter.shape, kept, swap=True) if attribute == "weight" else _sum(kept)
+        return _matrix(parameter, kept, swap=True) if attribute == "weight" else _sum(kept)
     if _computes_as(module, nn.LayerNorm) and len(module.normalized_shape) == 1:
         return _layer_norm_weight(module.eps, kept) if attribute == "weight" else _sum(kept)
     if _scales(module):
@@ -114,11 +115,25 @@ def _scale(module: nn.Module, kept: Tensor | None) -> Add:
     return add
 
 
-def _matrix(shape: torch.Size, kept: Tensor | None, *, swap: bool) -> Add:
+def _matrix(weight: Tensor, kept: Tensor | None, *, swap: bool) -> Add:
     """Weight `[out, in]`: delta^T input; `swap` for Conv1D's `[in, out]`: input^T delta."""
-    if kept is None or len(kept) >= DENSE_FROM * shape.numel():
+    if weight.is_cuda:
+        return batched_matrix(kept, swap)
+    if kept is None or len(kept) >= DENSE_FROM * weight.numel():
         return _dense_matrix(kept, swap)
-    return _sampled_matrix(shape, kept, swap)
+    return _sampled_matrix(weight.shape, kept, swap)
+
+
+def batched_matrix(kept: Tensor | None, swap: bool) -> Add:
+    """All entries of the product of many examples at once: what a GPU waits for is calls, not arithmetic."""
+
+    def add(rows: Tensor, inputs: Tensor, delta: Tensor) -> None:
+        left, right = (inputs, delta) if swap else (delta, inputs)
+        together = max(1, BATCHED_ENTRIES // (left.shape[-1] * right.shape[-1]))
+        for row, a, b in zip(*(part.split(together) for part in (rows, left, right)), strict=True):
+            row += _pick((a.mT @ b).flatten(1), kept)  # [examples, out * in]
+
+    return add
 
 
 def _dense_matrix(kept: Tensor | None, swap: bool) -> Add:
