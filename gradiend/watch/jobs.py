@@ -11,6 +11,7 @@ from gradiend.settings import STAGES
 
 DONE, RUNNING, FAILED, WAITING = "done", "running", "failed", "waiting"
 FIRST = ("build_demo_data", "build_demo_model", "check_demo_model")
+OPTIONAL = ("train_mlm_head", "tune_learning_rate", "measure_stability", "cross_encode", "compare_runs")
 UNTIMED = ("link_run", "link_seeds")  # they have no benchmark, and are done at once
 ORDER = (*FIRST, *STAGES, "index")
 TAIL = 20_000  # bytes of a log that are read: the last state of its progress bar is in them
@@ -95,9 +96,9 @@ def _job(log: Path, run: str) -> Job:
 
 
 def _with_waiting(begun: list[Job], run: str, folder: Path) -> list[Job]:
-    """With the stages that come after the last one that has begun."""
+    """With the stages that come after the last one that has begun, but those that not every run has."""
     last = max((_place(job)[0] for job in begun), default=-1)
-    waiting = [stage for stage in STAGES if ORDER.index(stage) > last]
+    waiting = [stage for stage in STAGES if ORDER.index(stage) > last and stage not in OPTIONAL]
     return [
         *begun,
         *(Job(run, name, WAITING, left=_seconds(folder / "benchmarks" / f"{name}.tsv")) for name in waiting),
