@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -138,6 +138,8 @@ class GradiendModel(nn.Module):
         folder holds anything that is not of a GRADIEND.
         """
         folder = Path(folder)
+        if format not in get_args(Format):
+            raise GradiendError(f"format: {format!r} is wrong: should be one of {list(get_args(Format))}")
         if format == "aieng-lab":
             return write_checkpoint(folder, self.space, self.state_dict(), dataclasses.asdict(self.config))
         require_replaceable(folder)

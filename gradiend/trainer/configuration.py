@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from gradiend.arguments import TrainingArguments
-from gradiend.config import RUN_ID, parse_config
+from gradiend.config import FOLDERS, RUN_ID, parse_config
 from gradiend.errors import GradiendError
 from gradiend.examples.sources import read_source
 from gradiend.experiment import Columns, DecoderConfig, ExperimentConfig
@@ -26,15 +26,22 @@ MARK = f"# Written by {ORIGIN}, which writes it anew: change a copy.\n"
 def run_folder(arguments: TrainingArguments, run_id: str | None, otherwise: str) -> str:
     """`experiment_dir`, with `run_id` a folder in it. Raises `GradiendError` where a run id is no folder's name."""
     root = os.path.normpath(arguments.experiment_dir or otherwise)
+    if os.path.exists(root) and not os.path.isdir(root):
+        raise GradiendError(f"experiment_dir: '{root}' is a file: give a folder")
     if run_id is None:
         return root
-    if not RUN_ID.fullmatch(run_id):
+    if not (isinstance(run_id, str) and RUN_ID.fullmatch(run_id)):
         raise GradiendError(f"run_id: {run_id!r} is no run id: use letters, digits, _ . = and -, at most 150")
+    if run_id in (*FOLDERS, "inputs", "config.yaml"):
+        raise GradiendError(f"run_id: '{run_id}' is a folder of the pipeline: choose another run id")
     return os.path.join(root, run_id)
 
 
 def base_model_of(model: str | Path | ModelWithGradiend, arguments: TrainingArguments) -> dict[str, Any]:
     """What `model` of a config says. Raises `GradiendError` on a model that cannot be trained with these arguments."""
+    if not isinstance(model, str | Path | ModelWithGradiend):
+        kind = type(model).__name__
+        raise GradiendError(f"model: a {kind} is wrong: should be an id, a folder, or of create_model_with_gradiend")
     if not isinstance(model, ModelWithGradiend):
         if str(model) in DEMO_MODELS:
             raise GradiendError(
@@ -52,6 +59,15 @@ def base_model_of(model: str | Path | ModelWithGradiend, arguments: TrainingArgu
         if theirs != ours:
             raise GradiendError(f"{name}: {theirs} of the model and {ours} of the training arguments differ")
     return {"name": model.name_or_path}
+
+
+def require_kinds(**settings: Any) -> None:
+    """Raise `GradiendError` for a setting that is not of its dataclass, such as a dict."""
+    kinds = {"training_args": TrainingArguments, "columns": Columns, "decoder": DecoderConfig}
+    for name, value in settings.items():
+        if value is not None and not isinstance(value, kinds[name]):
+            right = kinds[name].__name__
+            raise GradiendError(f"{name}: a {type(value).__name__} is wrong: should be gradiend.{right}(...)")
 
 
 def in_words(settings: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from gradiend.backbones.loading import load_base_model
 from gradiend.devices import AUTO
+from gradiend.errors import GradiendError
 from gradiend.model import GradiendConfig, GradiendModel
 from gradiend.space import ParameterSpace, select_parameters
 from gradiend.stages.cache_importance import about_base_model
@@ -31,6 +32,8 @@ def create_model_with_gradiend(
     `param_map` has names or patterns of backbone parameters (`*` is any substring, `.` a dot), None is all of them.
     Raises `GradiendError` for a pattern that matches nothing, and where the base model cannot be loaded.
     """
+    if isinstance(param_map, str):
+        raise GradiendError(f"param_map: '{param_map}' is wrong: should be a list, ['{param_map}']")
     settings = base_settings(str(base_model), torch_dtype=torch_dtype, trust_remote_code=trust_remote_code)
     base = load_base_model(settings, device=device or AUTO)
     parameters = base.parameters()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from gradiend.aieng_lab import is_checkpoint
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.loading import load_base_model
 from gradiend.devices import AUTO, placement
@@ -73,6 +74,10 @@ class ModelWithGradiend:
         default as in training. Raises `GradiendError`: no GRADIEND there, or a base model that is missing or another.
         """
         folder = Path(path)
+        _require_gradiend(folder)
+        device, device_encoder, device_decoder, device_base_model = (
+            None if one is None else str(one) for one in (device, device_encoder, device_decoder, device_base_model)
+        )  # a torch.device is as good, and 0 is no "not given"
         gradiend = GradiendModel.from_pretrained(folder)
         about = gradiend.space.about
         name = base_model or about.get("base_model")
@@ -147,6 +152,11 @@ class ModelWithGradiend:
         if (alternative is not None) != (self.gradiend.config.source == "diff"):
             needed = "needs the alternative token, too" if alternative is None else "takes no alternative token"
             raise GradiendError(f"encode: the source '{self.gradiend.config.source}' {needed}")
+        if not len(texts) == len(labels) == len(others) > 0:
+            counted = f"{len(texts)} texts, {len(labels)} labels" + (
+                f", {len(others)} alternatives" if alternative else ""
+            )
+            raise GradiendError(f"encode: {counted}: give one label for each text, and at least one text")
         rows = torch.stack([self._row(*one) for one in zip(texts, labels, others, strict=True)])
         latents = self.gradiend.encode(rows.to(self.gradiend.encoder.weight.device))
         encoded = latents[:, self.gradiend.config.latent].double().cpu().numpy()
@@ -205,6 +215,13 @@ def base_settings(
         too_long="error",
         model_digest=digest_files(model_files(name, revision)),
     )
+
+
+def _require_gradiend(folder: Path) -> None:
+    if not folder.is_dir():
+        raise GradiendError(f"{folder}: no such folder: give that of a GRADIEND, such as experiment_dir/model")
+    if not (folder / "space.safetensors").exists() and not is_checkpoint(folder):
+        raise GradiendError(f"{folder}: no GRADIEND is in it: give the folder of one, such as experiment_dir/model")
 
 
 def _several(value: str | Sequence[str]) -> list[str]:

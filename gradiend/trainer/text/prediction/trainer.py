@@ -19,7 +19,7 @@ from gradiend.model import GradiendModel
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 from gradiend.trainer.calls import Call
-from gradiend.trainer.configuration import base_model_of, configured, run_folder, write_config
+from gradiend.trainer.configuration import base_model_of, configured, require_kinds, run_folder, write_config
 from gradiend.trainer.data import Table, as_neutral, as_source
 from gradiend.trainer.figures import convergence_figure, distribution_figure, require_direction, shift_figure
 from gradiend.trainer.model_with_gradiend import ModelWithGradiend
@@ -63,6 +63,7 @@ class TextPredictionTrainer:
         if training_args is not None and args is not None:
             raise GradiendError("TextPredictionTrainer: training_args and args are the same: give one of them")
         arguments = training_args or args or TrainingArguments()
+        require_kinds(training_args=arguments, columns=columns, decoder=decoder)
         base = base_model_of(model, arguments)
         if isinstance(model, ModelWithGradiend):
             arguments = dataclasses.replace(arguments, params=model.param_map)
