@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -66,16 +67,12 @@ def short(name: str, longest: int = LONGEST) -> str:
 
 
 def legend(figure: Figure, *parts: Axes) -> None:
-    """One legend for the figure, below it."""
-    pairs = [axes.get_legend_handles_labels() for axes in parts]
-    handles = [handle for own, _ in pairs for handle in own]
-    labels = [label for _, own in pairs for label in own]
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
-
-
-def note(axes: Axes, text: str, height: float) -> None:
-    """A text at the right end of a horizontal line."""
-    axes.text(0.99, height, text, transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=8.5)
+    """One legend for the figure, below it; what several parts have is named once."""
+    found: dict[str, Artist] = {}
+    for axes in parts:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=2)
 
 
 def points(axes: Axes, x: np.ndarray, y: np.ndarray, texts: Sequence[str], **look: Any) -> None:

@@ -182,3 +182,21 @@ def test_the_page_prints_without_being_cut(tab: Browser, folder: Path) -> None:
     shown = json.loads(tab.run("JSON.stringify(['nav', '.files'].map((s) => document.querySelector(s).offsetHeight))"))
     assert shown == [0, 0]
     tab.open(folder / "good/report.html")
+
+
+def test_what_is_folded_is_printed_and_folded_again(tab: Browser, folder: Path) -> None:
+    tab.open(folder / "good/report.html")
+    count = "document.querySelectorAll('details[open]').length"
+    for event, opened in (("beforeprint", 7), ("afterprint", 0)):
+        tab.driver.execute_script(f"window.dispatchEvent(new Event('{event}'))")
+        assert tab.run(count) == opened
+
+
+def test_no_number_is_broken_in_print(tab: Browser, folder: Path) -> None:
+    tab.open(folder / "good/report.html", 700)
+    tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    lines = "[...document.querySelectorAll('.predictions .number')].map((e) => e.getClientRects().length)"
+    wide = "[...document.querySelectorAll('table')].filter((e) => e.getBoundingClientRect().right > 700).length"
+    assert set(tab.run(lines)) == {1} and tab.run("document.querySelector('.predictions .number').offsetHeight") < 25
+    assert tab.run(wide) == 0
+    tab.open(folder / "good/report.html")
