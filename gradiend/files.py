@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
-    remove(temporary)
+    _clear(path)
     try:
         with _naming(path):
             yield temporary
@@ -49,6 +50,24 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(old, path)
         remove(old)
         remove(temporary)
+
+
+def _clear(path: Path) -> None:
+    """Remove what processes that were killed had begun to write: a store's may be large."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.partial"):
+        process = left.name.split(".")[-2]
+        if process == str(os.getpid()) or not (process.isdecimal() and _runs(int(process))):
+            remove(left)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        pass
+    return True
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,17 @@ def test_a_full_disk_is_named_with_the_file_and_leaves_nothing(tmp_path: Path, e
         temporary.write_text("half")
         raise error
     assert names(tmp_path) == set()
+
+
+def test_what_a_killed_process_had_begun_is_removed_and_what_a_running_one_writes_is_not(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f".[a].json.{ended.pid}.partial").mkdir()
+    for name in (f".[a].json.{os.getppid()}.partial", f".b.json.{ended.pid}.partial"):
+        (tmp_path / name).touch()
+    write_text(tmp_path / "[a].json", "whole")
+    kept = {f".[a].json.{os.getppid()}.partial", f".b.json.{ended.pid}.partial"}
+    assert names(tmp_path) == {"[a].json"} | kept
 
 
 def test_only_errors_of_the_disk_are_told_as_such() -> None:
