@@ -35,8 +35,6 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     LlamaForSequenceClassification,
-    LongformerConfig,
-    LongformerForMaskedLM,
     MistralConfig,
     MistralForCausalLM,
     ModernBertConfig,
@@ -100,9 +98,6 @@ MASKED: dict[str, Build] = {
     "ELECTRA": lambda n: ElectraForMaskedLM(ElectraConfig(vocab_size=n, **ALBERT)),
     "DeBERTa-v3": lambda n: DebertaV2ForMaskedLM(DebertaV2Config(vocab_size=n, **DEBERTA)),
     "ModernBERT": lambda n: ModernBertForMaskedLM(ModernBertConfig(vocab_size=n, **MODERN)),
-    "Longformer": lambda n: LongformerForMaskedLM(
-        LongformerConfig(vocab_size=n, attention_window=8, pad_token_id=0, **SIZES)
-    ),
 }
 CAUSAL: dict[str, Build] = {
     "GPT-2": lambda n: GPT2LMHeadModel(

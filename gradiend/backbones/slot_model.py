@@ -44,6 +44,7 @@ class SlotModel(ABC):
         self.special: set[int] = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
         self.limit = _limit(model, tokenizer)
         self.embeddings = self._embedding_names(model)
+        self.vocabulary = len(next(model.get_input_embeddings().parameters()))
         self._padding_matters: bool | None = None  # not known yet
 
     @property
@@ -120,13 +121,25 @@ class SlotModel(ABC):
             raise GradiendError(
                 f"{where}label '{target}' is not in the base model's vocabulary: use a label that it knows"
             )
+        self._require_embedded(ids, target)
         return tuple(ids)
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if not texts:  # tokenizers fail there
             return []
         rows: list[list[int]] = self.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+        for text, row in zip(texts, rows, strict=True):
+            self._require_embedded(row, text)
         return rows
+
+    def _require_embedded(self, ids: Sequence[int], text: str) -> None:
+        """A tokenizer may have tokens that the model has not, where one of the two was changed without the other."""
+        if (last := max(ids, default=0)) >= self.vocabulary:
+            raise GradiendError(
+                f"base model '{self.pretrained.name_or_path}': token {last} "
+                f"('{self.tokenizer.convert_ids_to_tokens(last)}') of '{text[:60]}' is none of its {self.vocabulary}: "
+                "its tokenizer is of another model"
+            )
 
     def _fits(self, example: int, text: str, length: int, too_long: str) -> bool:
         """Whether a text of that many tokens is to be used, cut where it is longer than the limit."""
