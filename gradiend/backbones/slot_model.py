@@ -133,8 +133,11 @@ class SlotModel(ABC):
         return rows
 
     def _require_embedded(self, ids: Sequence[int], text: str) -> None:
-        """A tokenizer may have tokens that the model has not, where one of the two was changed without the other."""
-        if (last := max(ids, default=0)) >= self.vocabulary:
+        """A tokenizer may have words that the model has not, where one of the two was changed without the other.
+
+        Special tokens, which are at the end of many texts, may yet be taken away.
+        """
+        if (last := max(set(ids) - self.special, default=0)) >= self.vocabulary:
             raise GradiendError(
                 f"base model '{self.pretrained.name_or_path}': token {last} "
                 f"('{self.tokenizer.convert_ids_to_tokens(last)}') of '{text[:60]}' is none of its {self.vocabulary}: "
