@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 WIDTH = 4.6  # inches: text stays readable where the figure is scaled down to a telephone
 MOST_POINTS = 300  # drawn of a class
 LONGEST = 26  # characters of a label
+LONGEST_RUN = 60  # of a run's: its name holds settings, and two runs must not get the same label
 INK, PALE, GRID = "#222222", "#767676", "#dddddd"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A", "#5E3C99")
 STYLE = {
