@@ -1,6 +1,7 @@
 """Figures of the training: how it went, and what its seeds came to."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -80,7 +81,13 @@ def _lines_by_seed(axes: Axes, curves: pd.DataFrame, column: str, selected: int,
         line = own[own["seed"] == seed]
         label = ("other seeds: " if len(others) > 1 else "other seed: ") + ", ".join(map(str, others))
         mark = "." if len(line) == 1 else ""  # a line of one point is not seen
-        look = {"marker": mark, "color": PALE, "linewidth": 1, "alpha": 0.8, "label": None if number else label}
+        look: dict[str, Any] = {
+            "marker": mark,
+            "color": PALE,
+            "linewidth": 1,
+            "alpha": 0.8,
+            "label": None if number else label,
+        }
         axes.plot(line["step"], line[column], **look)
     line = own[own["seed"] == selected]
     axes.plot(line["step"], line[column], color=INK, linewidth=2, label=f"seed {selected} (selected)")
