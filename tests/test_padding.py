@@ -22,6 +22,7 @@ def without_attention_mask() -> MaskedLM:
 def test_it_is_seen_in_a_model_without_an_attention_mask_and_in_no_other() -> None:
     for base, depends in ((without_attention_mask(), True), (tiny_masked_lm(), False), (family("GPT-2"), False)):
         slots = sorted((pair.factual for pair in tiny_pairs(base)), key=lambda slot: len(slot.ids))
+        assert not base.depends_on_padding(slots[0], slots[0])  # where nothing is padded, nothing is learnt
         assert base.depends_on_padding(slots[-1], slots[0]) is depends
 
 

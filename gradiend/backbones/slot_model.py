@@ -106,13 +106,13 @@ class SlotModel(ABC):
     @torch.no_grad()
     def depends_on_padding(self, longer: Slot, shorter: Slot) -> bool:
         """Whether the shorter slot's logits differ when it is alone. Asked once: it follows from what the model is."""
-        if self._padding_matters is None:
+        if self._padding_matters is None and len(longer.ids) > len(shorter.ids):  # else nothing is padded
             together = self.batch([longer, shorter])
             padded, alone = self.logits(together)[together.example == 1], self.logits(self.batch([shorter]))
             half = next(self.model.parameters()).dtype.itemsize < 4
             apart, norm = float((padded - alone).norm()), float(alone.norm())
             self._padding_matters = not apart <= PADDING_MATTERS * (1000 if half else 1) * norm
-        return self._padding_matters
+        return bool(self._padding_matters)
 
     def _known(self, ids: Sequence[int], target: str, example: int | None = None) -> tuple[int, ...]:
         """The ids, if the vocabulary holds them."""
