@@ -77,7 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         summaries[name] = summary(inputs_of(run))
     summaries["failed"]["encoder"]["correlation"] = 0.123
     links = {name: f"{name}/report.html" for name in summaries}
-    (folder / "index.html").write_text(render_index("runs", summaries, links), encoding="utf-8")
+    (folder / "index.html").write_text(render_index("runs", summaries, links, {}), encoding="utf-8")
     return folder
 
 
