@@ -8,7 +8,6 @@ import pytest
 from experiment import CONFIG, Experiment
 from tiny import save_learnt_model, story_examples, story_neutral
 
-pytestmark = pytest.mark.slow
 FIRST, SECOND = "$(touch pwned); `touch pwned`\" && touch pwned #'", "../../<script>alert(1)</script> {wildcards} ü"
 
 
@@ -16,7 +15,9 @@ def everything_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(
+    "several", [pytest.param(False, marks=pytest.mark.long), pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_a_class_may_have_any_name(tmp_path: Path, several: bool) -> None:
     folder = tmp_path / "a" / "b" / "it's $HOME; {run}"
     folder.mkdir(parents=True)
