@@ -20,6 +20,7 @@ from gradiend.model_files import DEMO_MODELS
 from gradiend.trainer.model_with_gradiend import ModelWithGradiend
 
 ORIGIN = "TextPredictionTrainer"
+MARK = f"# Written by {ORIGIN}, which writes it anew: change a copy.\n"
 
 
 def run_folder(arguments: TrainingArguments, run_id: str | None, otherwise: str) -> str:
@@ -99,8 +100,20 @@ def configured(
 
 
 def write_config(path: Path, raw: Mapping[str, Any]) -> None:
-    """Write the config file with which `snakemake --configfile` goes on where the trainer is."""
-    write_text(path, yaml.safe_dump(dict(raw), sort_keys=False, allow_unicode=True))
+    """Write the config file with which `snakemake --configfile` goes on where the trainer is.
+
+    Raises `GradiendError` where the file is the user's own.
+    """
+    content = MARK + yaml.safe_dump(dict(raw), sort_keys=False, allow_unicode=True)
+    if path.exists():
+        before = path.read_bytes()
+        if before == content.encode():
+            return
+        if not before.startswith(MARK.encode()):
+            raise GradiendError(
+                f"{path}: is there, and was not written by {ORIGIN}: move it away, or give another experiment_dir"
+            )
+    write_text(path, content)
 
 
 def _two_classes(source: str | Mapping[str, str], columns: Columns, placeholder: str) -> list[str]:

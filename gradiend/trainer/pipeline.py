@@ -48,6 +48,12 @@ class Pipeline:
         self.made: set[tuple[str, int | None]] = set()
         self._settings: dict[str, str] = {}
 
+    def look_again(self) -> None:
+        """Read the external files again, which may have changed since: settings hold their digests."""
+        self._settings.clear()
+        for name in ("_data_digest", "_model_digest"):
+            vars(self).pop(name, None)
+
     def prepare(self, *, reuse: bool) -> None:
         """Everything before the gradients: examples, and the kept space."""
         self.bring(self.calls.prepare_data(), reuse=reuse)

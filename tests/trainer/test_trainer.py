@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,31 @@ def test_tables_in_memory_make_the_same_files_always(make_trainer: MakeTrainer, 
     assert len(files[0]) == 2 and files[0] == files[1]
 
 
+def test_two_trainers_in_one_folder_keep_their_own_data(make_trainer: MakeTrainer, model: Path, tmp_path: Path) -> None:
+    whole = make_trainer(tmp_path, use_cache=True)
+    whole.pre_prune()
+    settings = TrainingArguments(experiment_dir=str(tmp_path), **SETTINGS)
+    part = TextPredictionTrainer(model, story_examples().iloc[6:], target_classes=CLASSES, args=settings)
+    before = (tmp_path / "config.yaml").read_text()
+    whole.pre_prune()
+    assert len(pd.read_parquet(part.config.data.source)) + 6 == len(pd.read_parquet(whole.config.data.source))
+    assert len(pd.read_parquet(tmp_path / "data" / "examples.parquet")) == 72
+    assert (tmp_path / "config.yaml").read_text() != before  # snakemake goes on with what was computed last
+
+
+def test_a_config_file_of_the_users_is_not_replaced(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    own = tmp_path / "config.yaml"
+    own.write_text("experiment_dir: mine\n")
+    with pytest.raises(
+        GradiendError, match=re.escape(f"{own}: is there, and was not written by TextPredictionTrainer")
+    ):
+        make_trainer(tmp_path)
+    assert own.read_text() == "experiment_dir: mine\n"
+    own.unlink()
+    make_trainer(tmp_path)
+    make_trainer(tmp_path, learning_rate=0.01)  # what a trainer wrote another may replace
+
+
 def test_what_is_no_data_is_refused(model: Path, tmp_path: Path) -> None:
     arguments = TrainingArguments(experiment_dir=str(tmp_path))
     with pytest.raises(GradiendError, match="data: a list is wrong: should be a DataFrame, a path, an id"):
@@ -163,6 +189,33 @@ def test_the_encoder_separates_the_classes(trained: TextPredictionTrainer) -> No
     assert isinstance(found["figure"], Figure)
     assert trained.evaluate_encoder(split="val") == trained.evaluate_encoder(split="validation")
     assert trained.evaluate_encoder(split="neutral")["classes"]["neutral"]["n"] == 24
+
+
+def test_the_figure_is_of_the_rows_that_were_asked_for(
+    trained: TextPredictionTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gradiend import plots
+
+    drawn: list[int] = []
+    real = plots.encoded_values
+    monkeypatch.setattr(
+        plots, "encoded_values", lambda table, **more: (drawn.append(len(table)), real(table, **more))[1]
+    )
+    neutral = trained.evaluate_encoder(split="neutral", plot=True)["classes"]["neutral"]["n"]
+    found = trained.evaluate_encoder(split="val", max_size=4, plot=True, return_df=True)
+    assert drawn == [neutral, len(found["encoder_df"]) + 4]
+
+
+def test_a_cap_that_is_no_number_of_rows_is_refused(trained: TextPredictionTrainer) -> None:
+    for wrong in (0, -1, 2.5):
+        with pytest.raises(GradiendError, match=f"max_size: {wrong} is wrong: should be an integer >= 1 or None"):
+            trained.evaluate_encoder(max_size=wrong)  # type: ignore[arg-type]
+
+
+def test_a_direction_that_there_is_not_is_refused(trained: TextPredictionTrainer) -> None:
+    for wrong in ("balance", "more"):
+        with pytest.raises(GradiendError, match=f"direction: '{wrong}' is wrong: should be 'strengthen' or 'weaken'"):
+            trained.plot_probability_shifts(direction=wrong)  # type: ignore[arg-type]
 
 
 def test_a_cap_of_one_call_leaves_the_files_alone(trained: TextPredictionTrainer) -> None:
@@ -255,6 +308,34 @@ def test_nothing_is_evaluated_that_was_trained_otherwise(make_trainer: MakeTrain
     other = make_trainer(tmp_path, learning_rate=0.01)
     with pytest.raises(GradiendError, match=re.escape(f"{tmp_path}: no GRADIEND that was trained with these settings")):
         other.evaluate_encoder()
+
+
+def test_nothing_is_pruned_before_it_is_trained(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    with pytest.raises(GradiendError, match=r"no GRADIEND that was trained .*: call train\(\) first"):
+        make_trainer(tmp_path).post_prune()
+
+
+@pytest.mark.parametrize("changed", ["data", "base model"])
+def test_a_trainer_sees_what_has_changed_since(changed: str, model: Path, tmp_path: Path) -> None:
+    data, base = tmp_path / "all.csv", tmp_path / "base"
+    story_examples().to_csv(data, index=False)
+    shutil.copytree(model, base)
+    arguments = TrainingArguments(experiment_dir=str(tmp_path / "out"), use_cache=True, **SETTINGS)
+    trainer = TextPredictionTrainer(base, data, target_classes=CLASSES, args=arguments)
+    trainer.train()
+    if changed == "data":
+        story_examples().iloc[6:].to_csv(data, index=False)
+    else:
+        (base / "config.json").write_text((base / "config.json").read_text() + "\n")
+    with pytest.raises(GradiendError, match="no GRADIEND that was trained with these settings, data, base model"):
+        trainer.get_model()
+    before = stamps(tmp_path / "out")
+    trainer.train()
+    after = stamps(tmp_path / "out")
+    assert after["model/model.safetensors"] != before["model/model.safetensors"]
+    assert (after["data/examples.parquet"] != before["data/examples.parquet"]) == (changed == "data")
+    again = TextPredictionTrainer(base, data, target_classes=CLASSES, args=arguments)
+    again.get_model()  # the records say what was really read
 
 
 def test_pre_and_post_pruning_say_what_is_kept(make_trainer: MakeTrainer, tmp_path: Path) -> None:

@@ -16,19 +16,14 @@ from gradiend.errors import GradiendError
 from gradiend.experiment import Columns, DecoderConfig, Direction, ExperimentConfig
 from gradiend.files import read_json
 from gradiend.model import GradiendModel
-from gradiend.report.outcomes import outcomes
-from gradiend.report.picture import Picture
-from gradiend.report.pictures_decoder import probability_shift
-from gradiend.report.pictures_encoder import encoded_values
-from gradiend.report.pictures_training import convergence
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 from gradiend.trainer.calls import Call
 from gradiend.trainer.configuration import base_model_of, configured, run_folder, write_config
 from gradiend.trainer.data import Table, as_neutral, as_source
+from gradiend.trainer.figures import convergence_figure, distribution_figure, require_direction, shift_figure
 from gradiend.trainer.model_with_gradiend import ModelWithGradiend
 from gradiend.trainer.pipeline import Pipeline, require_unshared
-from gradiend.trainer.results import inputs_of
 from gradiend.trainer.rewriting import write_rewritten
 from gradiend.trainer.text.prediction.model_with_gradiend import TextPredictionModelWithGradiend
 
@@ -104,6 +99,7 @@ class TextPredictionTrainer:
 
     def pre_prune(self) -> ParameterSpace:
         """Prepare the data and prune before training, as `train` does it; the kept entries."""
+        self._begin()
         self._pipeline.prepare(reuse=self._use_cache)
         return ParameterSpace.load(self._pipeline.layout.space)
 
@@ -112,11 +108,16 @@ class TextPredictionTrainer:
 
         A bar shows the seeds with their correlation, another the steps of a seed.
         """
+        self._begin()
         self._pipeline.train(reuse=self._use_cache)
         return self.get_model()
 
     def post_prune(self) -> GradiendModel:
         """Prune the selected GRADIEND, as `train` does it; the pruned one. Raises `GradiendError` before training."""
+        self._begin()
+        seeds = self._pipeline.tried()
+        if seeds is None or not self._pipeline.is_right(self._pipeline.calls.select_seed(seeds)):
+            raise self._untrained()
         self._bring(self._pipeline.calls.post_prune())
         return GradiendModel.from_pretrained(self._pipeline.layout.model)
 
@@ -152,10 +153,12 @@ class TextPredictionTrainer:
         """The encoder's score on a split, "validation", "test" or "neutral": `correlation`, `classes`, `baselines`, ...
 
         `max_size` caps the rows for this call only, which then writes no file. With `return_df` the result also has
-        `encoder_df`, a line for every encoded value; with `plot` it has `figure`.
+        `encoder_df`, a line for every encoded value; with `plot` it has `figure`, of the same rows and neutral texts.
         """
         if split not in SPLITS:
             raise GradiendError(f"split: '{split}' is wrong: should be 'validation', 'test' or 'neutral'")
+        if max_size is not None and (not isinstance(max_size, int) or max_size < 1):
+            raise GradiendError(f"max_size: {max_size!r} is wrong: should be an integer >= 1 or None")
         self._require_trained()
         call = self._pipeline.calls.evaluate_test()
         if max_size is None:
@@ -167,7 +170,7 @@ class TextPredictionTrainer:
         if return_df:
             result["encoder_df"] = encodings[encodings["split"] == SPLITS[split]].reset_index(drop=True)
         if plot:
-            result["figure"] = self.plot_encoder_distributions()
+            result["figure"] = distribution_figure(self._pipeline, metrics, encodings, SPLITS[split])
         return result
 
     def evaluate_decoder(
@@ -229,31 +232,38 @@ class TextPredictionTrainer:
     def plot_training_convergence(self) -> Figure:
         """Loss, correlation and mean encoded values of all seeds, by step."""
         self._require_trained()
-        return _figure(convergence(inputs_of(self._pipeline)))
+        return convergence_figure(self._pipeline)
 
     def plot_encoder_distributions(self) -> Figure:
         """The encoded values on test, by class."""
-        self.evaluate_encoder()
-        return _figure(encoded_values(inputs_of(self._pipeline)))
+        figure: Figure = self.evaluate_encoder(plot=True)["figure"]
+        return figure
 
     def plot_probability_shifts(
         self, *, target_class: str | None = None, direction: Direction = "strengthen"
     ) -> Figure:
         """What a chosen rewrite does to the probabilities of the classes, on test."""
-        self.evaluate_decoder(increase_target_probabilities=direction != "weaken")
-        inputs = inputs_of(self._pipeline)
+        require_direction(direction)
         wanted = self._known_class(target_class or self.config.target_classes[0])
-        found = outcomes(inputs.decoder, inputs.target_classes)
-        outcome = next(one for one in found if (one.target_class, one.direction) == (wanted, direction))
-        return _figure(probability_shift(inputs, outcome))
+        self.evaluate_decoder(increase_target_probabilities=direction != "weaken")
+        return shift_figure(self._pipeline, wanted, direction)
 
     def _bring(self, call: Call) -> None:
         self._pipeline.bring(call, reuse=self._use_cache)
 
+    def _begin(self) -> None:
+        """Before anything is computed or compared: what is there now, and the config that the results will be of."""
+        self._pipeline.look_again()
+        self._write_config()
+
     def _require_trained(self) -> None:
+        self._begin()
         if not self._pipeline.is_right(self._pipeline.calls.post_prune()):
-            what = "no GRADIEND that was trained with these settings, data, base model and code"
-            raise GradiendError(f"{self.experiment_dir}: {what}: call train() first")
+            raise self._untrained()
+
+    def _untrained(self) -> GradiendError:
+        what = "no GRADIEND that was trained with these settings, data, base model and code"
+        return GradiendError(f"{self.experiment_dir}: {what}: call train() first")
 
     def _known_class(self, name: str) -> str:
         if name not in self.config.target_classes:
@@ -293,9 +303,3 @@ def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
         stacklevel=3,
     )
     return tempfile.TemporaryDirectory(prefix="gradiend-")
-
-
-def _figure(picture: Picture) -> Figure:
-    if picture.figure is None:
-        raise GradiendError(f"{picture.title}: {picture.missing}")
-    return picture.figure
