@@ -23,10 +23,12 @@ from gradiend.devices import SPREAD, memory_hint
 from gradiend.errors import GradiendError
 from gradiend.examples.preparation import prepare
 from gradiend.experiment import DEFAULT_LEARNING_RATES, ExperimentConfig
+from gradiend.files import shown_bytes
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.live import LiveRows
 from gradiend.gradients.rows import bytes_needed
 from gradiend.model_files import DEMO_MODELS
+from gradiend.report.numbers import duration
 from gradiend.resolution import stage_settings
 from gradiend.resources import STAGES, Size, kept_entries, needs
 from gradiend.space import ParameterSpace, select_parameters
@@ -90,10 +92,10 @@ def examine(config: Path) -> Iterator[str]:
         print(_report(runs[run], found))
         stored += count * found.stored
         yield from _wrong(runs[run], found, memory)
-    print(f"disk: {stored / GIB:.2f} GiB of gradient rows in all, {free / GIB:.2f} GiB free")
+    print(f"disk: {shown_bytes(stored)} of gradient rows in all, {shown_bytes(free)} free")
     if stored * 1.01 > free:
         yield (
-            f"{folder}: the gradient rows need {stored / GIB:.2f} GiB and {free / GIB:.2f} GiB are free: prune more "
+            f"{folder}: the gradient rows need {shown_bytes(stored)} and {shown_bytes(free)} are free: prune more "
             "(pre_prune_config.topk), use fewer params or examples, or set use_cached_gradients: false"
         )
 
@@ -172,7 +174,7 @@ def _report(config: ExperimentConfig, found: Found) -> str:
     counts = ", ".join(f"{count} {split}" for split, count in found.rows.items())
     size = Size(found.parameters, found.kept, 0)
     stage = max(STAGES, key=lambda name: needs(name, config, size).mem_mb)
-    rows, decoder, training = _hours(config, found)
+    rows, decoder, training = _seconds(config, found)
     dtype = config.training_arguments.torch_dtype
     return (
         f"  model: {config.model.name}, {found.parameters / 1e6:.1f} million parameters, "
@@ -181,14 +183,14 @@ def _report(config: ExperimentConfig, found: Found) -> str:
         f"  eight rows in {dtype}, in batches of 1 and of 8: relative error {found.error:.1e}, "
         f"{'they agree' if found.error <= AGREE[dtype] else 'they differ'}\n"
         f"  memory: {needs(stage, config, size).mem_mb / 1000:.1f} GB for {stage}, the largest job\n"
-        f"  disk: {found.stored / GIB:.2f} GiB of gradient rows\n"
-        f"  time here, roughly: rows {rows:.2f} h, a seed's training {training:.2f} h, "
-        f"decoder evaluation {decoder:.2f} h"
+        f"  disk: {shown_bytes(found.stored)} of gradient rows\n"
+        f"  time here, roughly: rows {duration(rows)}, a seed's training {duration(training)}, "
+        f"decoder evaluation {duration(decoder)}"
     )
 
 
-def _hours(config: ExperimentConfig, found: Found) -> tuple[float, float, float]:
-    """Hours for all rows, for the decoder evaluation, and for a training, from the seconds of a row.
+def _seconds(config: ExperimentConfig, found: Found) -> tuple[float, float, float]:
+    """Seconds for all rows, for the decoder evaluation, and for a training, from the seconds of a row.
 
     A row is a forward and two backward passes of about the same cost; 1,000 scored tokens take about 7,000 tokens of
     input; a training step moves each entry about 4 ns (docs/performance.md).
@@ -199,9 +201,7 @@ def _hours(config: ExperimentConfig, found: Found) -> tuple[float, float, float]
     texts = 250 + found.rows["validation"]
     epochs = max(1, arguments.num_train_epochs)
     steps = arguments.max_steps if arguments.max_steps > 0 else epochs * found.rows["train"]
-    seconds = (found.seconds * found.examples, candidates * texts * found.seconds / 3, steps * found.kept * 4e-9)
-    rows, decoder, training = (value / 3600 for value in seconds)
-    return rows, decoder, training
+    return found.seconds * found.examples, candidates * texts * found.seconds / 3, steps * found.kept * 4e-9
 
 
 def _wrong(config: ExperimentConfig, found: Found, memory: int) -> Iterator[str]:

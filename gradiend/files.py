@@ -1,17 +1,28 @@
 """Files that are complete or absent: every writer uses a temporary name in the same folder, then renames."""
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from safetensors import SafetensorError
+
 from gradiend.errors import GradiendError
 
+NOT_WRITTEN = {
+    errno.ENOSPC: "no space is left on the disk: make room, or give another experiment_dir",
+    errno.EDQUOT: "the disk quota is used up: make room, or give another experiment_dir",
+    errno.EROFS: "the file system can only be read: give another experiment_dir",
+    errno.EACCES: "permission is denied: give another experiment_dir, or change the folder's permissions",
+}
 LONGEST_NAME = 120  # bytes of a file name that is made from another name: file systems take 255, suffixes included
 
 
@@ -24,9 +35,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
-    remove(temporary)
+    _clear(path)
     try:
-        yield temporary
+        with _naming(path):
+            yield temporary
         if path.is_dir() and not temporary.is_dir():
             raise GradiendError(f"{path}: is a folder, but a file is to be written there: give another path")
         _usual_modes(temporary)
@@ -38,6 +50,51 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(old, path)
         remove(old)
         remove(temporary)
+
+
+def _clear(path: Path) -> None:
+    """Remove what processes that were killed had begun to write: a store's may be large."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.partial"):
+        process = left.name.split(".")[-2]
+        if process == str(os.getpid()) or not (process.isdecimal() and _runs(int(process))):
+            remove(left)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        pass
+    return True
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """An error of the disk says which file could not be written."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        if (hint := disk_hint(error)) is None:
+            raise
+        where = error.filename if isinstance(error, OSError) else None
+        raise GradiendError(f"{where or path}: {hint}") from error
+
+
+def disk_hint(error: Exception) -> str | None:
+    """What to do where nothing can be written; None for any other error."""
+    if isinstance(error, OSError):
+        number = error.errno
+    else:  # safetensors gives only the text
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        number = int(found[1]) if found else None
+    return None if number is None else NOT_WRITTEN.get(number)
+
+
+def shown_bytes(count: float) -> str:
+    """In GiB or MiB."""
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
 def remove(path: Path) -> None:

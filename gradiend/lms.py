@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 
 from gradiend.backbones.language_model import LanguageModel
-from gradiend.backbones.slots import Batch, Slot, length_sorted_chunks
+from gradiend.backbones.slots import Batch, Slot
 from gradiend.errors import GradiendError
 
 STEP_TOKENS = 1_000
@@ -137,7 +137,7 @@ class NeutralText:
         self._batches: list[list[Batch]] = []
         lines = []
         for step in steps:
-            chunks = length_sorted_chunks([len(slot.ids) for _, _, slot in step], batch_size)
+            chunks = base.chunks([slot for _, _, slot in step], batch_size)
             self._batches.append([base.batch([step[i][2] for i in chunk]) for chunk in chunks])
             lines += [step[i] for chunk in chunks for i in chunk]
         self.table = _table(lines, base.shift)

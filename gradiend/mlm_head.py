@@ -12,7 +12,6 @@ from torch import Tensor
 
 from gradiend.backbones.causal_lm import CausalLM
 from gradiend.backbones.mlm_head import MlmHead, MlmHeadLM, hidden_size
-from gradiend.backbones.slots import length_sorted_chunks
 from gradiend.errors import GradiendError
 
 WEIGHT_DECAYS = (1.0, 0.1, 0.01, 0.001)
@@ -73,7 +72,7 @@ def features(
     slots = model.encode(examples["masked"].tolist(), examples["factual"].tolist(), examples["id"].tolist())
     used = [slot for slot in slots if slot is not None]
     pooled = torch.empty(len(used), width, dtype=torch.float64)
-    for chunk in length_sorted_chunks([len(slot.ids) for slot in used], batch_size):
+    for chunk in model.chunks(used, batch_size):
         pooled[chunk] = model.pooled(base.batch([used[i] for i in chunk])).to(pooled)
         progress(len(chunk))
     table = examples[np.array([slot is not None for slot in slots], dtype=bool)].reset_index(drop=True)

@@ -10,7 +10,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from gradiend.comparison import matrix
-from gradiend.plots_style import INK, PALE, WIDTH, short, styled
+from gradiend.plots_style import INK, LONGEST_RUN, PALE, WIDTH, short, styled
 from gradiend.plots_weights import BLUES
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", *BLUES])
@@ -99,7 +99,7 @@ def seed_pairs(content: Mapping[str, Any]) -> Figure:
 def _stacked(names: Sequence[str], count: int) -> tuple[Figure, Sequence[Axes]]:
     """Square maps below each other, each as large as its names need."""
     cell = 0.52 if len(names) <= MOST_WRITTEN else 0.24
-    margin = 0.6 + 0.075 * max(len(short(name)) for name in names)
+    margin = 0.6 + 0.075 * max(len(short(name, LONGEST_RUN)) for name in names)
     side = max(WIDTH, margin + 0.8 + cell * len(names))
     figure = Figure(figsize=(side, count * side * 0.95), layout="constrained")
     return figure, list(figure.subplots(count, 1, squeeze=False)[:, 0])
@@ -111,9 +111,9 @@ def _map(
     values = table.to_numpy(float)
     low, high = limits[0], limits[1] if limits[1] is not None else max(1e-12, float(np.nanmax(values, initial=0.0)))
     axes.pcolormesh(values, cmap=shades, vmin=low, vmax=high, edgecolors="white", linewidth=0.8)
-    axes.set_xticks(np.arange(values.shape[1]) + 0.5, [short(str(name)) for name in table.columns])
+    axes.set_xticks(np.arange(values.shape[1]) + 0.5, [short(str(name), LONGEST_RUN) for name in table.columns])
     axes.tick_params(axis="x", rotation=90 if max(len(str(name)) for name in table.columns) > 4 else 0)
-    axes.set_yticks(np.arange(values.shape[0]) + 0.5, [short(str(name)) for name in table.index])
+    axes.set_yticks(np.arange(values.shape[0]) + 0.5, [short(str(name), LONGEST_RUN) for name in table.index])
     axes.tick_params(length=0, labelsize=8.5)
     axes.set_ylim(values.shape[0], 0)
     axes.grid(visible=False)

@@ -20,11 +20,11 @@ def decoder_grid(candidates: pd.DataFrame, *, base: float | None, threshold: flo
         _candidates(axes, candidates, base)
         if threshold is not None:
             axes.axvline(100 * threshold, color=PALETTE[1], linestyle="--", label=f"threshold {100 * threshold:.4g} %")
-        axes.set_ylabel(short(what, 34))
         axes.xaxis.set_major_locator(MaxNLocator(5))
     everything.set_title("All candidates")
     _look_near(near, candidates, threshold)
     near.set(title="Near the base model", xlabel="LMS kept, % of the base model's")
+    figure.supylabel(short(what, 60), fontsize=9.5)  # one for both: beside each, long names would run into each other
     legend(figure, everything)
     return figure
 

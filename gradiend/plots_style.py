@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib import style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 WIDTH = 4.6  # inches: text stays readable where the figure is scaled down to a telephone
 MOST_POINTS = 300  # drawn of a class
 LONGEST = 26  # characters of a label
+LONGEST_RUN = 60  # of a run's: its name holds settings, and two runs must not get the same label
 INK, PALE, GRID = "#222222", "#767676", "#dddddd"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A", "#5E3C99")
 STYLE = {
@@ -66,16 +68,12 @@ def short(name: str, longest: int = LONGEST) -> str:
 
 
 def legend(figure: Figure, *parts: Axes) -> None:
-    """One legend for the figure, below it."""
-    pairs = [axes.get_legend_handles_labels() for axes in parts]
-    handles = [handle for own, _ in pairs for handle in own]
-    labels = [label for _, own in pairs for label in own]
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
-
-
-def note(axes: Axes, text: str, height: float) -> None:
-    """A text at the right end of a horizontal line."""
-    axes.text(0.99, height, text, transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=8.5)
+    """One legend for the figure, below it; what several parts have is named once."""
+    found: dict[str, Artist] = {}
+    for axes in parts:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=2)
 
 
 def points(axes: Axes, x: np.ndarray, y: np.ndarray, texts: Sequence[str], **look: Any) -> None:

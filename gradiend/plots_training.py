@@ -1,12 +1,14 @@
 """Figures of the training: how it went, and what its seeds came to."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from gradiend.plots_style import INK, PALE, PALETTE, WIDTH, colours, legend, note, short, styled
+from gradiend.plots_style import INK, PALE, PALETTE, WIDTH, colours, legend, short, styled
 
 
 @styled
@@ -29,14 +31,15 @@ def convergence(
     for axes, column in ((loss, "loss"), (correlation, "correlation")):
         _lines_by_seed(axes, curves, column, selected, best_step)
         if thresholds and column in thresholds:
-            axes.axhline(thresholds[column], color=PALETTE[1], linestyle="--", linewidth=1.2)
-            note(axes, f"threshold {thresholds[column]:.3g}", thresholds[column])
+            label = f"threshold of the {column}: {thresholds[column]:.3g}"
+            axes.axhline(thresholds[column], color=PALETTE[1], linestyle="--", linewidth=1.2, label=label)
     loss.set_title("Training loss")
     correlation.set(title="Correlation of encoded value and label", ylim=(-1.08, 1.08))
     _class_means(by_class, means, classes, selected)
     farthest = 1.08 * max([1.0, *means["mean"].abs()])
     by_class.set(title="Mean encoded value by class", ylim=(-farthest, farthest), xlabel="step")
-    legend(figure, loss, by_class)
+    by_class.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    legend(figure, loss, correlation, by_class)
     return figure
 
 
@@ -77,7 +80,15 @@ def _lines_by_seed(axes: Axes, curves: pd.DataFrame, column: str, selected: int,
     for number, seed in enumerate(others):
         line = own[own["seed"] == seed]
         label = ("other seeds: " if len(others) > 1 else "other seed: ") + ", ".join(map(str, others))
-        axes.plot(line["step"], line[column], color=PALE, linewidth=1, alpha=0.8, label=None if number else label)
+        mark = "." if len(line) == 1 else ""  # a line of one point is not seen
+        look: dict[str, Any] = {
+            "marker": mark,
+            "color": PALE,
+            "linewidth": 1,
+            "alpha": 0.8,
+            "label": None if number else label,
+        }
+        axes.plot(line["step"], line[column], **look)
     line = own[own["seed"] == selected]
     axes.plot(line["step"], line[column], color=INK, linewidth=2, label=f"seed {selected} (selected)")
     best = line[line["step"] == best_step]

@@ -6,7 +6,6 @@ import pandas as pd
 import torch
 
 from gradiend.backbones.language_model import LanguageModel
-from gradiend.backbones.slots import length_sorted_chunks
 from gradiend.caps import capped
 
 TOP = 5
@@ -30,7 +29,7 @@ def top_predictions(base: LanguageModel, examples: pd.DataFrame, batch_size: int
     encoded = base.encode(examples["masked"].tolist(), examples["factual"].tolist(), ids)
     there = [(number, slot) for number, slot in zip(ids, encoded, strict=True) if slot is not None]
     lines: list[tuple[int, int, str, float]] = []
-    for chunk in length_sorted_chunks([len(slot.ids) for _, slot in there], batch_size):
+    for chunk in base.chunks([slot for _, slot in there], batch_size):
         batch = base.batch([there[i][1] for i in chunk])
         first = torch.searchsorted(batch.example, torch.arange(len(chunk), device=batch.example.device))
         probabilities = base.logits(batch)[first].softmax(-1)  # [examples, vocabulary]

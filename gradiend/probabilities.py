@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradiend.backbones.language_model import LanguageModel
-from gradiend.backbones.slots import Batch, Slot, length_sorted_chunks
+from gradiend.backbones.slots import Batch, Slot
 
 
 class ClassProbabilities:
@@ -101,7 +101,7 @@ def _passes(
             groups.setdefault((tuple(served), len(asked.positions)), []).append((row, asked))
     result = []
     for (own, _), asked_of in groups.items():
-        for chunk in length_sorted_chunks([len(slot.ids) for _, slot in asked_of], batch_size):
+        for chunk in base.chunks([slot for _, slot in asked_of], batch_size):
             rows = [asked_of[i][0] for i in chunk]
             ids = [[slots[distinct[column]][row].targets for column in own] for row in rows]
             batch = base.batch([slots[distinct[own[0]]][row] for row in rows])

@@ -14,6 +14,7 @@ from transformers import (
     AlbertForMaskedLM,
     BartConfig,
     BartForConditionalGeneration,
+    BartForSequenceClassification,
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
@@ -42,6 +43,8 @@ from transformers import (
     MT5ForConditionalGeneration,
     OPTConfig,
     OPTForCausalLM,
+    PegasusConfig,
+    PegasusForConditionalGeneration,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
@@ -138,28 +141,27 @@ T5: dict[str, Any] = {
     "decoder_start_token_id": 0,
 }
 GATED = T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+BART: dict[str, Any] = {
+    "d_model": 16,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+    "max_position_embeddings": POSITIONS,
+    "bos_token_id": 0,
+    "pad_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 2,
+    "forced_eos_token_id": 2,
+}
 SEQ2SEQ: dict[str, Build] = {
     "T5": lambda n: T5ForConditionalGeneration(T5Config(vocab_size=n, **T5)),
     "T5 v1.1": lambda n: untied(T5ForConditionalGeneration(T5Config(vocab_size=n, **GATED))),
     "mT5": lambda n: untied(MT5ForConditionalGeneration(MT5Config(vocab_size=n, **GATED))),
-    "BART": lambda n: BartForConditionalGeneration(
-        BartConfig(
-            vocab_size=n,
-            d_model=16,
-            encoder_layers=2,
-            decoder_layers=2,
-            encoder_attention_heads=2,
-            decoder_attention_heads=2,
-            encoder_ffn_dim=32,
-            decoder_ffn_dim=32,
-            max_position_embeddings=POSITIONS,
-            bos_token_id=0,
-            pad_token_id=1,
-            eos_token_id=2,
-            decoder_start_token_id=2,
-            forced_eos_token_id=2,
-        )
-    ),
+    "BART": lambda n: BartForConditionalGeneration(BartConfig(vocab_size=n, **BART)),
+    "Pegasus": lambda n: PegasusForConditionalGeneration(PegasusConfig(vocab_size=n, **BART)),
 }
 
 
@@ -172,6 +174,7 @@ CLASSIFIERS: dict[str, Build] = {
     "DistilBERT classifier": lambda n: DistilBertForSequenceClassification(
         DistilBertConfig(vocab_size=n, **DISTIL, **THREE)
     ),
+    "BART classifier": lambda n: BartForSequenceClassification(BartConfig(vocab_size=n, **BART, **THREE)),
     "GPT-2 classifier": lambda n: GPT2ForSequenceClassification(GPT2Config(vocab_size=n, **TINY_GPT2, **THREE)),
     "Llama classifier": lambda n: LlamaForSequenceClassification(
         LlamaConfig(vocab_size=n, **LLAMA, **SPECIAL, **THREE)
@@ -232,10 +235,11 @@ def family(name: str, dtype: torch.dtype = torch.float32) -> LanguageModel:
         tokenizer = tiny_tokenizer()
         return MaskedLM(seeded(lambda: MASKED[name](len(tokenizer))).to(dtype), tokenizer)
     if name in SEQ2SEQ:
-        own = infilling_tokenizer() if name == "BART" else sentinel_tokenizer()
+        own = infilling_tokenizer() if name in ("BART", "Pegasus") else sentinel_tokenizer()
         return seq2seq_lm(seeded(lambda: SEQ2SEQ[name](len(own))).to(dtype), own)
     if name in CLASSIFIERS:
-        words = tiny_tokenizer() if "BERT" in name else causal_tokenizer()
+        kinds = {"BERT": tiny_tokenizer, "BART": infilling_tokenizer}
+        words = next((own() for kind, own in kinds.items() if kind in name), causal_tokenizer())
         return SequenceClassifier(seeded(lambda: CLASSIFIERS[name](len(words))).to(dtype), words)
     words = causal_tokenizer()
     return CausalLM(seeded(lambda: CAUSAL[name](len(words))).to(dtype), words)

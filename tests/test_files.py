@@ -1,24 +1,30 @@
 """Files: complete or absent, safe names, digests."""
 
+import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 from gradiend import files
 from gradiend.errors import GradiendError
 from gradiend.files import (
     digest_bytes,
     digest_files,
+    disk_hint,
     file_name,
     folder_files,
     read_json,
     remove,
     replacing,
+    shown_bytes,
     write_json,
     write_text,
 )
@@ -103,6 +109,39 @@ def test_a_folder_replaces_a_file_but_a_file_no_folder(tmp_path: Path) -> None:
     with pytest.raises(GradiendError, match="a: is a folder, but a file is to be written there"):
         write_text(tmp_path / "a", "file")
     assert names(tmp_path) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), SafetensorError("I/O error: No space left (os error 28)")],
+)
+def test_a_full_disk_is_named_with_the_file_and_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+    full = r"a\.json: no space is left on the disk: make room, or give another"
+    with pytest.raises(GradiendError, match=full), replacing(tmp_path / "a.json") as temporary:
+        temporary.write_text("half")
+        raise error
+    assert names(tmp_path) == set()
+
+
+def test_what_a_killed_process_had_begun_is_removed_and_what_a_running_one_writes_is_not(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f".[a].json.{ended.pid}.partial").mkdir()
+    for name in (f".[a].json.{os.getppid()}.partial", f".b.json.{ended.pid}.partial"):
+        (tmp_path / name).touch()
+    write_text(tmp_path / "[a].json", "whole")
+    kept = {f".[a].json.{os.getppid()}.partial", f".b.json.{ended.pid}.partial"}
+    assert names(tmp_path) == {"[a].json"} | kept
+
+
+def test_only_errors_of_the_disk_are_told_as_such() -> None:
+    assert disk_hint(OSError(errno.EDQUOT, "Quota")) and disk_hint(OSError(errno.EROFS, "Read-only"))
+    assert disk_hint(SafetensorError("header too large")) is None and disk_hint(FileNotFoundError(2, "No")) is None
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, "0.0 MiB"), (2**20 * 1.5, "1.5 MiB"), (2**30, "1.00 GiB")])
+def test_bytes_are_shown_in_a_unit_that_fits(count: float, shown: str) -> None:
+    assert shown_bytes(count) == shown
 
 
 def test_a_folder_that_cannot_be_renamed_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from families import family
 from safetensors.torch import load_file, save_file
 from tiny import base_model_settings, save_tiny_model, tiny_bert, tiny_masked_lm, tiny_pairs
 from torch import Tensor
-from transformers import AutoModelForMaskedLM, BertForMaskedLM
+from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM
 
 from gradiend.backbones.loading import load_base_model
 from gradiend.errors import GradiendError
@@ -71,7 +72,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "no layer": (without(WEIGHT), f"lacks {WEIGHT}: it is not complete"),
     "shape": (weights(lambda t: t.update({WEIGHT: torch.zeros(3, 4)})), rf"'{WEIGHT}' is \[3, 4\] in its checkpoint"),
     "cut": (lambda folder: os.truncate(folder / "model.safetensors", 9000), "cannot be loaded"),
-    "pickle": (pickled, "cannot be loaded .*no file named model.safetensors"),
+    "pickle": (
+        pickled,
+        "cannot be loaded .*no file named model.safetensors.*pickles .* are never read: load the model",
+    ),
     "no weights": (remove("model.safetensors"), "cannot be loaded .*no file named model.safetensors"),
     "no tokenizer": (remove("token*"), "its tokenizer knows no words"),
     "empty": (remove("*"), "cannot be loaded"),
@@ -110,6 +114,30 @@ def test_a_bare_name_that_cannot_be_loaded_gets_the_folder_that_may_be_meant(
     monkeypatch.chdir(saved.parent)
     with pytest.raises(GradiendError, match=r"base model 'basse': cannot be loaded .* \(did you mean 'base'\?\)"):
         load_base_model(base_model_settings("basse"))
+
+
+def test_a_revision_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(GradiendError, match="base model 'owner/name' at revision 'v7': cannot be loaded"):
+        load_base_model(base_model_settings("owner/name", revision="v7"))
+
+
+def test_a_t5_without_its_tokenizers_files_is_no_model_of_one_word(tmp_path: Path) -> None:
+    family("T5").save_pretrained(tmp_path)
+    for path in tmp_path.glob("token*"):
+        path.unlink()
+    with pytest.raises(GradiendError, match="its tokenizer knows no words"):
+        load_base_model(base_model_settings(tmp_path))
+
+
+def test_a_token_that_the_tokenizer_has_and_the_model_has_not_is_named(saved: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(saved)
+    tokenizer.add_tokens(["zebra"])
+    tokenizer.save_pretrained(shutil.copytree(saved, tmp_path / "base"))
+    base = load_base_model(base_model_settings(tmp_path / "base"))
+    for text, label in (("then [MASK] said", "zebra"), ("the zebra saw [MASK]", "she")):
+        with pytest.raises(GradiendError, match=r"\('zebra'\) of '.*' is none of its 62: its tokenizer is of another"):
+            base.encode([text], [label], [0])
 
 
 def test_a_device_that_is_not_there_is_an_error_before_anything_is_loaded(saved: Path) -> None:

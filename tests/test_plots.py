@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from gradiend import plots
+from gradiend.plots_style import legend
 
 NOTHING = float("nan")
 CLASSES = ("female", "male")
@@ -225,3 +227,19 @@ def test_the_threshold_and_the_chosen_candidate_are_marked() -> None:
 
 def test_colours_are_distinct_for_eight_names() -> None:
     assert len(set(plots.colours([f"class {n}" for n in range(8)]).values())) == 8
+
+
+def test_long_class_names_do_not_run_into_each_other_beside_the_candidates() -> None:
+    figure = plots.decoder_grid(candidates(), base=0.1, threshold=0.99, what="P(masc_nominative) on fem_genitive, mean")
+    figure.draw_without_rendering()
+    (label,) = [text for text in figure.findobj(Text) if text.get_text().startswith("P(masc_nominative)")]
+    box = label.get_window_extent()
+    assert box.y0 >= 0 and box.y1 <= figure.bbox.height
+
+
+def test_what_several_parts_of_a_figure_have_is_named_once_in_its_legend() -> None:
+    figure = Figure()
+    for axes in (parts := figure.subplots(2)):
+        axes.plot([0, 1], label="seed 1")
+    legend(figure, *parts)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["seed 1"]

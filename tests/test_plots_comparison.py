@@ -84,3 +84,10 @@ def test_a_map_is_as_large_as_its_runs_need(count: int) -> None:
     table = pd.DataFrame([(one, other, 0.5) for one in names for other in names], columns=["run", "other", "cosine"])
     figure = cosine_map(table, names)
     assert figure.get_figwidth() >= 0.5 * count
+
+
+def test_runs_that_differ_in_the_middle_of_their_names_keep_different_labels() -> None:
+    names = [f"latent_dim=1-max_steps={steps}-source=factual" for steps in (10, 40)]
+    table = pd.DataFrame([{"run": one, "other": other, "cosine": 0.5} for one in names for other in names])
+    (axes,) = cosine_map(table, names).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == names

@@ -69,3 +69,13 @@ def test_a_forward_that_something_else_has_replaced_is_left_alone() -> None:
     speed_up(layer)
     x = torch.randn(2, 6)
     assert layer(x) is x
+
+
+def test_what_comes_out_of_a_linear_layer_may_be_changed_in_place() -> None:
+    layer = nn.Linear(4, 4)
+    speed_up(layer)
+    x = torch.ones(2, 3, 4, requires_grad=True)
+    result = layer(x)
+    result /= 2  # as Longformer scales its queries
+    (found,) = torch.autograd.grad(result.sum(), x)
+    torch.testing.assert_close(found, layer.weight.detach().sum(0).expand(2, 3, 4) / 2)

@@ -146,7 +146,7 @@ def test_a_long_text_is_cut_around_its_slot_for_encoder_and_decoder(name: str, t
     slot = one(base, text, target)
     assert len(slot.ids) <= POSITIONS and len(slot.decoder_ids) <= POSITIONS
     assert words(base, slot.ids).count(base.mask_token) == 1
-    if name == "BART":
+    if name in ("BART", "Pegasus"):
         assert slot.decoder_ids[1:].index(slot.ids[slot.ids.index(base.mask) - 1]) >= 0
         assert slot.decoder_ids[1 : slot.positions[0] + 1] == slot.ids[: slot.ids.index(base.mask)]
     base.too_long = "error"

@@ -14,6 +14,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
+    PreTrainedTokenizerBase,
 )
 from transformers.utils import logging as transformers_logging
 
@@ -78,12 +79,13 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
         )
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise GradiendError(
-            f"base model '{name}': cannot be loaded ({_first_line(error)}){folder_hint(name)}"
+            f"base model '{name}'{_revision(settings)}: cannot be loaded ({_first_line(error)})"
+            f"{_pickle_hint(name)}{folder_hint(name)}"
         ) from error
     _require_complete(name, model, found)
     _require_placed(name, model)
     _require_finite(name, model)
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
+    if not _knows_words(tokenizer):
         raise GradiendError(f"base model '{name}': its tokenizer knows no words: the tokenizer's files are missing")
     if spread is None:
         model.to(where.base_model)
@@ -147,6 +149,27 @@ def _require_finite(name: str, model: torch.nn.Module) -> None:
     for parameter, tensor in model.named_parameters():
         if not torch.isfinite(tensor).all():
             raise GradiendError(f"base model '{name}': parameter '{parameter}' holds NaN or infinity")
+
+
+def _knows_words(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Without its files a tokenizer may still have special tokens and one for white space."""
+    special = set(tokenizer.all_special_ids)
+    return any(
+        str(tokenizer.decode([token])).strip() for token in tokenizer.get_vocab().values() if token not in special
+    )
+
+
+def _revision(settings: BaseModel) -> str:
+    return "" if settings.revision is None else f" at revision '{settings.revision}'"
+
+
+def _pickle_hint(name: str) -> str:
+    pickles = (
+        any(Path(name).glob("*.bin")) and not any(Path(name).glob("*.safetensors")) if Path(name).is_dir() else False
+    )
+    return (
+        ": weights in pickles (.bin) are never read: load the model and save it with save_pretrained" if pickles else ""
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.slot_model import named
-from gradiend.backbones.slots import Batch, Slot, batch_of, length_sorted_chunks
+from gradiend.backbones.slots import Batch, Slot, batch_of
 from gradiend.errors import GradiendError, did_you_mean
 
 BATCH = 32  # of texts whose label is predicted to have one
@@ -120,7 +120,7 @@ class SequenceClassifier(LanguageModel):
     @torch.no_grad()
     def _predicted(self, slots: Sequence[Slot]) -> list[int]:
         found = [0] * len(slots)
-        for chunk in length_sorted_chunks([len(slot.ids) for slot in slots], BATCH):
+        for chunk in self.chunks(slots, BATCH):
             labels = self.logits(self.batch([slots[i] for i in chunk])).argmax(1).tolist()
             for i, label in zip(chunk, labels, strict=True):
                 found[i] = label

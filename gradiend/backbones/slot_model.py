@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gradiend.backbones.products import speed_up
-from gradiend.backbones.slots import Batch, Slot, batch_of, head_at
+from gradiend.backbones.slots import Batch, Slot, batch_of, head_at, length_sorted_chunks
 from gradiend.errors import GradiendError
+
+PADDING_MATTERS = 1e-4  # relative difference of logits; float32 rounding is far below, as half precision is of 0.1
 
 
 class SlotModel(ABC):
@@ -42,6 +44,8 @@ class SlotModel(ABC):
         self.special: set[int] = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
         self.limit = _limit(model, tokenizer)
         self.embeddings = self._embedding_names(model)
+        self.vocabulary = len(next(model.get_input_embeddings().parameters()))
+        self._padding_matters: bool | None = None  # not known yet
 
     @property
     def device(self) -> torch.device:
@@ -86,6 +90,30 @@ class SlotModel(ABC):
         logits = found[:, 0]
         return logits if logits.dtype == torch.float64 else logits.float()
 
+    def chunks(self, slots: Sequence[Slot], size: int) -> list[list[int]]:
+        """Indices of slots in chunks of at most `size` for one forward pass each, of similar length, longest first.
+
+        Where the model's output depends on padding (FNet has no attention mask), none is padded: all of a chunk are
+        of one length.
+        """
+        lengths = [len(slot.ids) for slot in slots]
+        chunks = length_sorted_chunks(lengths, size)
+        padded = next((chunk for chunk in chunks if lengths[chunk[0]] > lengths[chunk[-1]]), None)
+        if padded is not None and self.depends_on_padding(slots[padded[0]], slots[padded[-1]]):
+            return length_sorted_chunks(lengths, size, least_filled=1.0)
+        return chunks
+
+    @torch.no_grad()
+    def depends_on_padding(self, longer: Slot, shorter: Slot) -> bool:
+        """Whether the shorter slot's logits differ when it is alone. Asked once: it follows from what the model is."""
+        if self._padding_matters is None and len(longer.ids) > len(shorter.ids):  # else nothing is padded
+            together = self.batch([longer, shorter])
+            padded, alone = self.logits(together)[together.example == 1], self.logits(self.batch([shorter]))
+            half = next(self.model.parameters()).dtype.itemsize < 4
+            apart, norm = float((padded - alone).norm()), float(alone.norm())
+            self._padding_matters = not apart <= PADDING_MATTERS * (1000 if half else 1) * norm
+        return bool(self._padding_matters)
+
     def _known(self, ids: Sequence[int], target: str, example: int | None = None) -> tuple[int, ...]:
         """The ids, if the vocabulary holds them."""
         if not ids or self.tokenizer.unk_token_id in ids:
@@ -93,13 +121,28 @@ class SlotModel(ABC):
             raise GradiendError(
                 f"{where}label '{target}' is not in the base model's vocabulary: use a label that it knows"
             )
+        self._require_embedded(ids, target)
         return tuple(ids)
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if not texts:  # tokenizers fail there
             return []
         rows: list[list[int]] = self.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+        for text, row in zip(texts, rows, strict=True):
+            self._require_embedded(row, text)
         return rows
+
+    def _require_embedded(self, ids: Sequence[int], text: str) -> None:
+        """A tokenizer may have words that the model has not, where one of the two was changed without the other.
+
+        Special tokens, which are at the end of many texts, may yet be taken away.
+        """
+        if (last := max(set(ids) - self.special, default=0)) >= self.vocabulary:
+            raise GradiendError(
+                f"base model '{self.pretrained.name_or_path}': token {last} "
+                f"('{self.tokenizer.convert_ids_to_tokens(last)}') of '{text[:60]}' is none of its {self.vocabulary}: "
+                "its tokenizer is of another model"
+            )
 
     def _fits(self, example: int, text: str, length: int, too_long: str) -> bool:
         """Whether a text of that many tokens is to be used, cut where it is longer than the limit."""

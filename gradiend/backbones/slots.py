@@ -96,14 +96,14 @@ def head_at(backbone: nn.Module, example: Tensor, position: Tensor) -> Iterator[
         handle.remove()
 
 
-def length_sorted_chunks(lengths: Sequence[int], size: int) -> list[list[int]]:
+def length_sorted_chunks(lengths: Sequence[int], size: int, least_filled: float = LEAST_FILLED) -> list[list[int]]:
     """Indices of texts of these lengths in chunks of at most `size`, longest first.
 
     A chunk ends where a text is much shorter than its longest one: two passes cost less than the padding would.
     """
     chunks: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if not chunks or len(chunks[-1]) == size or lengths[index] < LEAST_FILLED * lengths[chunks[-1][0]]:
+        if not chunks or len(chunks[-1]) == size or lengths[index] < least_filled * lengths[chunks[-1][0]]:
             chunks.append([])
         chunks[-1].append(index)
     return chunks

@@ -89,7 +89,7 @@ class Capture:
         # a first dimension of tokens must not pass for one of examples
         lengths = (len(slot.ids), len(slot.decoder_ids))
         slots = [*[slot] * next(count for count in (1, 2, 3) if count + 1 not in lengths), _shorter(slot)]
-        self._separate = self._depends_on_padding(slots)
+        self._separate = self.base.depends_on_padding(slots[0], slots[-1])
         wrong = self._differing(slots)
         while wrong - self.plain:  # what the fallback needs a gradient of changes how others are called
             self.plain |= wrong
@@ -284,14 +284,6 @@ class Capture:
             <= self._loose * (CHECK_RELATIVE * float(part.norm()) + CHECK_ABSOLUTE * scale)
         }
 
-    @torch.no_grad()
-    def _depends_on_padding(self, slots: Sequence[Slot]) -> bool:
-        """Whether the last, shorter slot's logits differ when it is alone."""
-        together = self.base.batch(slots)
-        padded = self.base.logits(together)[together.example == len(slots) - 1]
-        alone = self.base.logits(self.base.batch(slots[-1:]))
-        return not float((padded - alone).norm()) <= self._loose * CHECK_RELATIVE * float(alone.norm())
-
 
 def _one_per_example(module: nn.Module, arguments: tuple[Any, ...], output: Any, examples: int) -> bool:
     """Whether the module got one input for each example and gave one output; lookups may be one for all."""
@@ -302,9 +294,14 @@ def _one_per_example(module: nn.Module, arguments: tuple[Any, ...], output: Any,
 
 
 def _shorter(slot: Slot) -> Slot:
-    """The slot's text without its last token, or the first, if the slot is at its end; a lone slot as it is."""
+    """The slot's text without a token behind the slot, or the first, if the slot is at its end; a lone slot as it is.
+
+    Where possible not without its last token: some classifiers (BART's) decide at the one that ends a text.
+    """
     if slot.decoder_ids:
         return replace(slot, ids=slot.ids[:-1])
+    if slot.positions[-1] < len(slot.ids) - 2:
+        return replace(slot, ids=slot.ids[:-2] + slot.ids[-1:])
     if slot.positions[-1] < len(slot.ids) - 1:
         return Slot(slot.ids[:-1], slot.positions, slot.targets)
     if slot.positions[0] > 0:

@@ -47,7 +47,9 @@ def importance(
     total = {name: torch.zeros(p.shape, dtype=torch.float32) for name, p in selected.items()}
     signs = {"mean": [1.0] * len(pairs), "mean_abs": [1.0] * len(pairs), "signed_mean": list(labels)}[kind]
     weights = [sign / len(pairs) for sign in signs]
-    size = 1 if kind == "mean_abs" else batch_size
+    longest, shortest = (choose(pairs, key=lambda pair: len(pair.factual.ids)) for choose in (max, min))
+    alone = kind == "mean_abs" or base.depends_on_padding(longest.factual, shortest.factual)
+    size = 1 if alone else batch_size
 
     def receive(name: str, gradient: Tensor) -> None:
         total[name] += (gradient.abs() if kind == "mean_abs" else gradient).to("cpu", torch.float32)

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gradiend.errors import GradiendError
-from gradiend.files import replacing
+from gradiend.files import replacing, shown_bytes
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 
@@ -136,7 +136,7 @@ def require_free_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed * 1.01 > free:
         raise GradiendError(
-            f"{folder}: the gradient rows need {needed / 2**30:.2f} GiB and {free / 2**30:.2f} GiB are free: prune "
+            f"{folder}: the gradient rows need {shown_bytes(needed)} and {shown_bytes(free)} are free: prune "
             "more (pre_prune_config.topk), use fewer params or examples, or set use_cached_gradients: false"
         )
 

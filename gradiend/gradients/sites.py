@@ -75,7 +75,7 @@ def _lookup_scale(module: nn.Embedding) -> float | None:
     word = torch.zeros(1, 1, dtype=torch.int64, device=module.weight.device)
     try:
         found = (module(word).flatten() / module.weight[0]).detach().float()
-    except (RuntimeError, TypeError, IndexError):  # it wants something else than ids
+    except (RuntimeError, TypeError, ValueError, IndexError):  # it wants something else than ids
         return None
     scale = float(found.median())
     return scale if bool(torch.isclose(found, found.new_tensor(scale), rtol=1e-2).all()) else None

@@ -270,7 +270,7 @@ def _rewriting_sentences(outcome: Outcome, ratio: float | None, unit: str) -> li
         f"To {outcome.name}: {outcome.what}{where} {shift} on test (n = {count(numbers.get('n'))}, all classes), "
         f"at learning rate {rate} and feature factor {factor}, chosen on validation."
     )
-    return [found, _lms_sentence(outcome, ratio, unit)]
+    return [f"{found} {_lms_sentence(outcome, ratio, unit)}"]
 
 
 def _lms_sentence(outcome: Outcome, ratio: float | None, unit: str) -> str:

@@ -35,12 +35,14 @@ class Column:
         return any(cell.value is not None for cell in self.cells)
 
 
-def render_index(title: str, summaries: Mapping[str, Summary], links: Mapping[str, str]) -> str:
-    """The page; `summaries` are by run, and so are the `links` to the runs' pages."""
+def render_index(
+    title: str, summaries: Mapping[str, Summary], links: Mapping[str, str], figures: Mapping[str, str]
+) -> str:
+    """The page; `summaries` are by run, and so are the `links` to the runs' pages; `figures` compare the runs."""
     columns = columns_of(summaries, links)
     rows = list(zip(*(column.cells for column in columns), strict=True))
     alarms = [run for run, own in summaries.items() if not own["seeds"]["converged"]]
-    return page("index.html", title=title, columns=columns, rows=rows, alarms=alarms)
+    return page("index.html", title=title, columns=columns, rows=rows, alarms=alarms, figures=figures)
 
 
 def columns_of(summaries: Mapping[str, Summary], links: Mapping[str, str]) -> list[Column]:

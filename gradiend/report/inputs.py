@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gradiend.report.numbers import known
+from gradiend.report.numbers import known, number
 from gradiend.settings import STAGES
 from gradiend.space import ParameterSpace
 
@@ -22,7 +22,8 @@ class Inputs:
     """The contents of the files of a finished run; trainings and evaluations are sorted by seed.
 
     `weights` `[input_dim]` are those of the GRADIEND's `weights_of`, decoder or encoder. `config` is the run's config
-    file without what determines no result, `folder` where the run's results are. `benchmarks` has `job, seconds,
+    file without what determines no result, `folder` where the run's results are, `name` the run's
+    where there are several. `benchmarks` has `job, seconds,
     memory` (MiB), missing values where nothing was measured; `mlm_head` is the quality of the head that gradients
     came through, where they did not come through the model's own, `tuning` the trials of a search for the rate.
     """
@@ -48,6 +49,7 @@ class Inputs:
     benchmarks: pd.DataFrame
     mlm_head: Json | None = None
     tuning: pd.DataFrame | None = None
+    name: str = ""
 
     @cached_property
     def selected(self) -> int:
@@ -63,7 +65,7 @@ class Inputs:
     def condition(self) -> str:
         """When a seed converges, in words."""
         sign = "≤" if self.by_loss else "≥"
-        return f"{self.seed_report['convergence_metric']} {sign} {self.seed_report['threshold']:g}"
+        return f"{self.seed_report['convergence_metric']} {sign} {number(self.seed_report['threshold'], 6)}"
 
     @cached_property
     def sign(self) -> float:

@@ -53,3 +53,14 @@ for (const input of document.querySelectorAll("input[data-table]")) {
       `${rows.filter((row) => !row.hidden).length} of ${rows.length}`;
   });
 }
+// What is folded is printed too; afterwards it is folded again.
+const unfolded = [];
+window.addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("details:not([open])")) {
+    part.open = true;
+    unfolded.push(part);
+  }
+});
+window.addEventListener("afterprint", () => {
+  for (const part of unfolded.splice(0)) part.open = false;
+});

@@ -29,6 +29,7 @@ def render(inputs: Inputs, parts: list[Section], svgs: Mapping[str, str], plots:
     return page(
         "page.html",
         title=" vs ".join(inputs.target_classes),
+        run=inputs.name,
         facts=_facts(inputs),
         alarm=alarm(inputs),
         answers=answers(inputs),

@@ -14,6 +14,7 @@ from typing import Any
 
 from gradiend.devices import memory_hint
 from gradiend.errors import GradiendError
+from gradiend.files import disk_hint
 from gradiend.records import recording
 from gradiend.settings import canonical, read_settings
 
@@ -22,9 +23,9 @@ def main(run: Callable[..., str], arguments: Sequence[str] | None = None) -> int
     """Parse the options, run the stage, print its one line of result.
 
     Every keyword of `run` is an option: `settings` takes JSON, a `Path` one path, `list[Path]` several. A
-    `GradiendError`, and memory that is full, become one line on standard error and exit code 1; Ctrl-C and SIGTERM the
-    line "interrupted" and exit codes 130 and 143. `--record FILE CODE`, which every stage with settings has, notes in a
-    file what made the results: the settings, and the digest of the code.
+    `GradiendError`, and memory or a disk that is full, become one line on standard error and exit code 1; Ctrl-C and
+    SIGTERM the line "interrupted" and exit codes 130 and 143. `--record FILE CODE`, which every stage with settings
+    has, notes in a file what made the results: the settings, and the digest of the code.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.captureWarnings(True)
@@ -45,6 +46,11 @@ def main(run: Callable[..., str], arguments: Sequence[str] | None = None) -> int
         if hint is None:
             raise
         return _failed(hint)
+    except OSError as error:
+        hint = disk_hint(error)
+        if hint is None:
+            raise
+        return _failed(f"{error.filename or 'the results'}: {hint}")
     except _Stopped as stopped:
         print("interrupted", file=sys.stderr)
         return 128 + stopped.signal

@@ -44,6 +44,7 @@ def run(
     model_config: Path,
     tuning: Path | None = None,
     benchmarks: Path | None = None,
+    name: str = "",
     plots: Path,
     numbers: Path,
     out: Path,
@@ -52,7 +53,8 @@ def run(
 
     `plots` gets an SVG file of every figure, a CSV file of what it is drawn from, and the run's config.yaml.
     `weights` is the GRADIEND's model.safetensors, `mlm_head` the quality of the head that gradients came through,
-    `tuning` the trials of a search for the learning rate, `benchmarks` the folder of Snakemake's, if any.
+    `tuning` the trials of a search for the learning rate, `benchmarks` the folder of Snakemake's, if any,
+    `name` that of the run where there are several.
     """
     config = read_json(model_config)
     inputs = Inputs(
@@ -74,6 +76,7 @@ def run(
         model_config=config,
         config=settings.config,
         folder=str(out.parent),
+        name=name,
         benchmarks=read_benchmarks(benchmarks),
         mlm_head=read_json(mlm_head) if mlm_head else None,
         tuning=read_table(tuning) if tuning else None,

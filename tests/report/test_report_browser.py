@@ -77,7 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         summaries[name] = summary(inputs_of(run))
     summaries["failed"]["encoder"]["correlation"] = 0.123
     links = {name: f"{name}/report.html" for name in summaries}
-    (folder / "index.html").write_text(render_index("runs", summaries, links), encoding="utf-8")
+    (folder / "index.html").write_text(render_index("runs", summaries, links, {}), encoding="utf-8")
     return folder
 
 
@@ -181,4 +181,22 @@ def test_the_page_prints_without_being_cut(tab: Browser, folder: Path) -> None:
     tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     shown = json.loads(tab.run("JSON.stringify(['nav', '.files'].map((s) => document.querySelector(s).offsetHeight))"))
     assert shown == [0, 0]
+    tab.open(folder / "good/report.html")
+
+
+def test_what_is_folded_is_printed_and_folded_again(tab: Browser, folder: Path) -> None:
+    tab.open(folder / "good/report.html")
+    count = "document.querySelectorAll('details[open]').length"
+    for event, opened in (("beforeprint", 7), ("afterprint", 0)):
+        tab.driver.execute_script(f"window.dispatchEvent(new Event('{event}'))")
+        assert tab.run(count) == opened
+
+
+def test_no_number_is_broken_in_print(tab: Browser, folder: Path) -> None:
+    tab.open(folder / "good/report.html", 700)
+    tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    lines = "[...document.querySelectorAll('.predictions .number')].map((e) => e.getClientRects().length)"
+    wide = "[...document.querySelectorAll('table')].filter((e) => e.getBoundingClientRect().right > 700).length"
+    assert set(tab.run(lines)) == {1} and tab.run("document.querySelector('.predictions .number').offsetHeight") < 25
+    assert tab.run(wide) == 0
     tab.open(folder / "good/report.html")

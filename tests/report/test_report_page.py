@@ -11,6 +11,7 @@ from report_runs import FIRST, RATES, files
 
 from gradiend.report.encodings import encodings
 from gradiend.report.inline import inlined
+from gradiend.report.numbers import MINUS
 from gradiend.report.sentences import typical
 
 
@@ -123,3 +124,17 @@ def test_a_threshold_that_is_not_recorded_is_said() -> None:
     assert "is not recorded" not in words_of(run)
     del run["decoder"]["lms_ratio"]
     assert "Which share of the LMS must be kept is not recorded." in words_of(run)
+
+
+def test_the_page_of_one_of_several_runs_names_it_and_leads_back_to_all(tmp_path: Path) -> None:
+    reader = Reader(page_of(tmp_path, files(), name="rate=0.1"))
+    assert reader.text.count("rate=0.1 : female vs male") == 1 and "rate=0.1: female vs male" in reader.text
+    assert "../index.html" in reader.links
+
+
+def test_transitions_and_thresholds_have_the_signs_that_the_page_has_everywhere() -> None:
+    run = files()
+    run["seed_report"]["threshold"] = -1.0
+    run["data_summary"]["derived_alternatives"] = {f"{FIRST} -> male": 3}
+    text = words_of(run)
+    assert f"correlation ≥ {MINUS}1" in text and f"{FIRST} → male" in text and "->" not in text

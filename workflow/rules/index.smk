@@ -5,6 +5,7 @@ rule index:
     input:
         numbers=of_all_runs(f"{ROOT}/report.json"),
         pages=of_all_runs(f"{ROOT}/report.html"),
+        figures=rules.compare_runs.output.figures if len(RUNS) > 1 else [],
     output:
         report(f"{OUT}/index.html", category="Report", labels={"run": "all runs"}, caption="../report/index.rst"),
     log:
@@ -16,4 +17,4 @@ rule index:
     params:
         code=code_of("index"),
     shell:
-        "python -m gradiend.stages.index --numbers {input.numbers:q} --out {output:q} 2> {log:q}"
+        "python -m gradiend.stages.index --numbers {input.numbers:q} --figures {input.figures:q} --out {output:q} 2> {log:q}"

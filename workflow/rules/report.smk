@@ -50,6 +50,7 @@ rule report:
         code=code_of("report"),
         record=record("report"),
         benchmarks=f"{ROOT}/benchmarks",
+        name="{run}" if MANY else "",
     shell:
         "python -m gradiend.stages.report --settings {params.settings:q}"
         " --trainings {input.trainings:q} --evaluations {input.evaluations:q}"
@@ -59,5 +60,6 @@ rule report:
         " --decoder {input.decoder:q} --rewritten {input.rewritten:q} --predictions {input.predictions:q}"
         " --mlm-head {input.mlm_head:q} --tuning {input.tuning:q}"
         " --space {input.space:q} --weights {input.weights:q} --model-config {input.model_config:q} --benchmarks {params.benchmarks:q}"
+        " --name {params.name:q}"
         " --plots {output.plots:q} --numbers {output.numbers:q} --out {output.page:q}"
         " --record {params.record:q} {params.code} 2> {log:q}"
