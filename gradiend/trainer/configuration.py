@@ -20,6 +20,10 @@ from gradiend.model_files import DEMO_MODELS
 from gradiend.trainer.model_with_gradiend import ModelWithGradiend
 
 ORIGIN = "TextPredictionTrainer"
+OF_A_RUN = (  # a trainer without a run id may have these in the same experiment_dir
+    *(*FOLDERS, "config.yaml", "data", "decoder", "encoder", "gradients", "inputs", "mlm_head", "model", "plots"),
+    *("pruning", "records", "report.html", "report.json", "rewritten", "seeds", "tuning"),
+)
 MARK = f"# Written by {ORIGIN}, which writes it anew: change a copy.\n"
 
 
@@ -32,7 +36,7 @@ def run_folder(arguments: TrainingArguments, run_id: str | None, otherwise: str)
         return root
     if not (isinstance(run_id, str) and RUN_ID.fullmatch(run_id)):
         raise GradiendError(f"run_id: {run_id!r} is no run id: use letters, digits, _ . = and -, at most 150")
-    if run_id in (*FOLDERS, "inputs", "config.yaml"):
+    if run_id in OF_A_RUN:
         raise GradiendError(f"run_id: '{run_id}' is a folder of the pipeline: choose another run id")
     return os.path.join(root, run_id)
 
