@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from experiment import Experiment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("staleness")]  # whose worker has the finished experiment
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("staleness")]  # whose worker has the finished experiment
 RESULTS = ("data", "pruning", "gradients", "seeds", "model", "encoder", "decoder", "rewritten")
 SIZES = (2200, 2300, 2700, 3300)  # KiB: the rows, a seed, the decoder evaluation, the figures do not fit
 

@@ -48,6 +48,7 @@ def test_models_of_unselected_seeds_are_temporary_unless_kept(tmp_path: Path) ->
     assert experiment.planned() == Counter()
 
 
+@pytest.mark.long
 def test_rows_computed_as_they_are_needed_give_the_numbers_of_stored_ones(tmp_path: Path) -> None:
     found = []
     for name, cached in (("stored", True), ("live", False)):

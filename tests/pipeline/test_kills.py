@@ -100,7 +100,7 @@ def test_after_a_hundred_kills_they_are_too(finished: Experiment, tmp_path: Path
     survives(Experiment.new(tmp_path), finished, kills=20, seed=seed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_second_snakemake_in_the_same_folder_is_refused_and_disturbs_nothing(
     finished: Experiment, tmp_path: Path
 ) -> None:

@@ -15,9 +15,8 @@ def everything_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize(
-    "several", [pytest.param(False, marks=pytest.mark.long), pytest.param(True, marks=pytest.mark.slow)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("several", [False, True])
 def test_a_class_may_have_any_name(tmp_path: Path, several: bool) -> None:
     folder = tmp_path / "a" / "b" / "it's $HOME; {run}"
     folder.mkdir(parents=True)
