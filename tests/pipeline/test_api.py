@@ -125,7 +125,7 @@ def test_the_api_computes_nothing_where_snakemake_has_done_it(finished: Experime
     assert finished.planned() == Counter()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_run_of_the_api_in_the_same_folder_is_not_taken_for_the_pipelines(own: Experiment) -> None:
     own.run()
     with inside(own.folder):
