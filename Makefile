@@ -20,7 +20,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow and not long"
 
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m slow -rs
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "slow and not long" -rs
 
 test-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m long

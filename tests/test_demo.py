@@ -260,7 +260,7 @@ def test_the_same_seed_gives_the_same_causal_model(texts: list[str], causal: Pat
         assert (tmp_path / name).read_bytes() == (causal / name).read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_causal_demo_model_is_right_where_the_person_stands_before_the_slot(seed: int, tmp_path: Path) -> None:
     corpus = generate(seed)
@@ -272,7 +272,7 @@ def test_the_causal_demo_model_is_right_where_the_person_stands_before_the_slot(
     assert 0.35 < causal_model.pronoun_accuracy(tmp_path, rest) < 0.65
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_demo_model_fills_97_percent_of_the_held_out_slots(seed: int, tmp_path: Path) -> None:
     corpus = generate(seed)

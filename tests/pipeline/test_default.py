@@ -21,7 +21,10 @@ def snakemake(folder: Path, *options: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "accuracy"), [("demo", "accuracy.json"), ("demo-causal", "accuracy-causal.json")])
+@pytest.mark.parametrize(
+    ("model", "accuracy"),
+    [("demo", "accuracy.json"), pytest.param("demo-causal", "accuracy-causal.json", marks=pytest.mark.long)],
+)
 def test_the_default_experiment_separates_and_rewrites_and_runs_only_once(
     model: str, accuracy: str, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from experiment import Experiment
 
 from gradiend.records import read_record
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("staleness")]  # whose worker has the finished experiment
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("staleness")]  # whose worker has the finished experiment
 
 
 def results(experiment: Experiment) -> dict[str, bytes]:

@@ -36,7 +36,7 @@ def learnt(name: str) -> LanguageModel:
     return base
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["T5", "BART"])
 def test_the_pipeline_trains_evaluates_and_rewrites_a_sequence_to_sequence_model(name: str, tmp_path: Path) -> None:
     experiment = Experiment.new(tmp_path)

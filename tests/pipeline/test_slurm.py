@@ -69,7 +69,7 @@ def jobs(*options: str) -> list[str]:
 def results(experiment: Experiment) -> dict[str, bytes]:
     """All files of the results but those that tell the time."""
     root = experiment.path()
-    timed = ("logs", "benchmarks", "report.html", "plots")
+    timed = ("logs", "benchmarks", "records", "report.html", "report.json", "plots")
     paths = (path for path in sorted(root.rglob("*")) if path.is_file())
     return {
         str(path.relative_to(root)): path.read_bytes() for path in paths if path.relative_to(root).parts[0] not in timed
