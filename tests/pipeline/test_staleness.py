@@ -152,6 +152,7 @@ def test_a_changed_module_makes_stale_the_stages_that_use_it(copied: Experiment,
     assert not set(stale) & set(STAGES[:first])
 
 
+@pytest.mark.long
 def test_a_run_after_a_change_leaves_nothing_stale(tmp_path: Path) -> None:
     experiment = Experiment.new(tmp_path, training_arguments__max_seeds=1, training_arguments__min_convergent_seeds=1)
     experiment.run()
