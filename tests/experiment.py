@@ -31,6 +31,7 @@ STAGES = (
     "rewrite_model",
     "report",
 )
+RESULTS = ("data", "pruning", "gradients", "seeds", "model", "encoder", "decoder", "rewritten")
 BESIDE = ("gather_encoders", "cross_encode", "compare_runs", "measure_stability")  # what compares runs, and seeds
 CONFIG: dict[str, Any] = {
     "experiment_dir": "out",
@@ -133,6 +134,11 @@ class Experiment:
     def path(self, *parts: str) -> Path:
         """A file of the results."""
         return self.folder.joinpath("out", *parts)
+
+    def contents(self) -> dict[str, bytes]:
+        """Every result but figures and report, which show times."""
+        files = (path for name in RESULTS for path in sorted(self.path(name).rglob("*")) if path.is_file())
+        return {str(path.relative_to(self.path())): path.read_bytes() for path in files}
 
     def table(self, *parts: str) -> pd.DataFrame:
         """A Parquet file of the results."""

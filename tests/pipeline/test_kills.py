@@ -15,14 +15,7 @@ pytestmark = [
     pytest.mark.xdist_group("staleness"),  # whose worker has the finished experiment
     pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds the jobs in /proc"),
 ]
-RESULTS = ("data", "pruning", "gradients", "seeds", "model", "encoder", "decoder", "rewritten")
 TEMPORARY = ".partial"
-
-
-def contents(experiment: Experiment) -> dict[str, bytes]:
-    """Every result but figures and report, which show times."""
-    files = (path for name in RESULTS for path in sorted(experiment.path(name).rglob("*")) if path.is_file())
-    return {str(path.relative_to(experiment.path())): path.read_bytes() for path in files}
 
 
 def started(experiment: Experiment) -> subprocess.Popen[str]:
@@ -80,11 +73,11 @@ def survives(experiment: Experiment, undisturbed: Experiment, kills: int, seed: 
         left -= kill_at(experiment, draw.uniform(1, 9), everything=draw.random() < 0.5)
         finished_early = experiment.path("report.html").exists()
         if finished_early and left:
-            assert contents(experiment) == contents(undisturbed)
+            assert experiment.contents() == undisturbed.contents()
             victim = draw.choice([path for path in experiment.path().rglob("*.json") if path.parent.name != "records"])
             victim.unlink()
     experiment.run()
-    assert contents(experiment) == contents(undisturbed)
+    assert experiment.contents() == undisturbed.contents()
     assert not [path for path in experiment.path().rglob(f"*{TEMPORARY}*") if path.is_file()]
     assert not experiment.planned()
 
@@ -113,4 +106,4 @@ def test_a_second_snakemake_in_the_same_folder_is_refused_and_disturbs_nothing(
     assert not second.startswith("0\n") and "LockException" in second
     output, _ = first.communicate(timeout=300)
     assert first.returncode == 0, output
-    assert contents(experiment) == contents(finished)
+    assert experiment.contents() == finished.contents()
