@@ -23,7 +23,8 @@ from gradiend.backbones.loading import load_base_model
 from gradiend.backbones.slots import losses
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.live import batch_table
-from gradiend.gradients.rows import StoredRows, writing_shard
+from gradiend.gradients.rows import StoredRows
+from gradiend.gradients.shard_file import ShardFile
 from gradiend.settings import BaseModel
 from gradiend.space import ParameterSpace
 
@@ -128,7 +129,7 @@ def opening(folder: Path, size: float) -> None:
     names = ["a", "b"] * count
     examples = pd.DataFrame({"id": range(count), "batch": range(count)})
     examples = examples.assign(factual_class=names[:count], alternative_class=names[1 : count + 1])
-    with writing_shard(folder / "store" / "shard-0.safetensors", count, ("factual", "alternative"), kept):
+    with ShardFile(folder / "store" / "shard-0.safetensors", count, ("factual", "alternative"), kept):
         pass
     batch_table(examples).to_parquet(folder / "store" / "rows.parquet")
     StoredRows(folder / "store", kept)  # the imports that reading a table brings

@@ -1,8 +1,9 @@
 """Decoder evaluation: what rewriting the base model with each candidate does, and which one is chosen."""
 
 import copy
+import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,13 @@ from torch import Tensor
 
 from gradiend.choice import Aim, Candidate, Measured, between, neighbour, reason
 from gradiend.lms import NeutralText, TokenScores
+from gradiend.measurements import Measurements
 from gradiend.probabilities import ClassProbabilities
 from gradiend.rewriting import Rewriter
 
 BISECTIONS = 4
 Update = Callable[[float], Tensor]  # feature factor -> [input_dim]
+Rewritten = Callable[[], AbstractContextManager[None]]
 
 
 class SplitEvaluator:
@@ -27,13 +30,15 @@ class SplitEvaluator:
         neutral: NeutralText,
         target_classes: Sequence[str],
         lms_ratio: float,
+        measurements: Measurements | None = None,
+        name: str = "",
     ) -> None:
+        """`measurements`, which may be shared with other splits' evaluators of other names, keep what is measured."""
         self.rewriter, self.examples, self.neutral, self.lms_ratio = rewriter, examples, neutral, lms_ratio
-        self.steps = len(neutral)
+        self.steps, self._measurements, self._name = len(neutral), measurements or Measurements(), name
         self._columns = [examples.classes.index(name) for name in target_classes]
-        steps = [neutral.score(step) for step in range(len(neutral))]
-        self._base_scores = sum(steps[1:], steps[0])
-        self.base = self.measured(self._base_scores, examples.measure())
+        self._base_scores = self.scores("base", range(len(neutral)), nullcontext)
+        self.base = self.measured(self._base_scores, self.probabilities("base", nullcontext))
 
     def brief(self, steps: int) -> "SplitEvaluator":
         """The same, but no candidate is scored on more steps of tokens than these."""
@@ -44,6 +49,28 @@ class SplitEvaluator:
     def trial(self, update: Tensor, learning_rate: float) -> "Trial":
         """A candidate, base model + learning_rate * update `[input_dim]`, of which nothing is measured yet."""
         return Trial(self, update, learning_rate)
+
+    def scores(self, model: str, steps: range, rewritten: Rewritten) -> TokenScores:
+        """The scores of a model, known by that name, on some steps of tokens; `rewritten` makes it for a while."""
+        found = [self._scores(f"{self._name}/{model}/{step}", step, rewritten) for step in steps]
+        return sum(found[1:], found[0])
+
+    def probabilities(self, model: str, rewritten: Rewritten) -> np.ndarray:
+        """Its probabilities, `[examples, classes]`."""
+
+        def measure() -> np.ndarray:
+            with rewritten():
+                return self.examples.measure()
+
+        return self._measurements(f"{self._name}/{model}/probabilities", measure)
+
+    def _scores(self, name: str, step: int, rewritten: Rewritten) -> TokenScores:
+        def measure() -> np.ndarray:
+            with rewritten():
+                scores = self.neutral.score(step)
+            return np.stack([scores.correct, scores.cross_entropy])
+
+        return self.neutral.kind(*self._measurements(name, measure))
 
     def passes(self, scores: TokenScores) -> bool:
         """Whether the scores keep `lms_ratio` of the base model's LMS. One of 0 cannot be kept: then nothing passes."""
@@ -84,6 +111,9 @@ class Trial:
         self._scores: TokenScores | None = None
         self._steps = 0
         self._probabilities: np.ndarray | None = None
+        content = hashlib.sha256(np.ascontiguousarray(update.cpu().numpy()).data)
+        content.update(float(learning_rate).hex().encode())
+        self._name = content.hexdigest()[:16]
 
     @property
     def measured(self) -> Measured:
@@ -93,8 +123,7 @@ class Trial:
     def with_probabilities(self) -> "Trial":
         """The same trial, its probabilities measured."""
         if self._probabilities is None:
-            with self._rewritten():
-                self._probabilities = self._evaluator.examples.measure()
+            self._probabilities = self._evaluator.probabilities(self._name, self._rewritten)
         return self
 
     def settled(self) -> "Trial":
@@ -128,9 +157,8 @@ class Trial:
     def _scored(self, steps: int) -> TokenScores:
         """The scores of at least that many steps of tokens."""
         if self._scores is None or self._steps < steps:
-            with self._rewritten():
-                new = [self._evaluator.neutral.score(step) for step in range(self._steps, steps)]
-            self._scores = sum(new, self._scores) if self._scores is not None else sum(new[1:], new[0])
+            new = self._evaluator.scores(self._name, range(self._steps, steps), self._rewritten)
+            self._scores = new if self._scores is None else self._scores + new
             self._steps = steps
         return self._scores
 

@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
     _clear(path)
     try:
-        with _naming(path):
+        with naming(path):
             yield temporary
         if path.is_dir() and not temporary.is_dir():
             raise GradiendError(f"{path}: is a folder, but a file is to be written there: give another path")
@@ -71,7 +71,7 @@ def _runs(process: int) -> bool:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """An error of the disk says which file could not be written."""
     try:
         yield

@@ -133,7 +133,7 @@ class NeutralText:
         if not masked:
             raise GradiendError("the neutral texts hold no token that could be scored: give longer texts")
         steps = _steps(masked)
-        self._base = base
+        self._base, self.kind = base, SCORES[base.objective]
         self._batches: list[list[Batch]] = []
         lines = []
         for step in steps:
@@ -152,12 +152,8 @@ class NeutralText:
         for batch in self._batches[step]:
             logits = self._base.logits(batch)
             right = (logits.argmax(-1) == batch.target).double()
-            parts.append(
-                SCORES[self._base.objective](
-                    right.cpu().numpy(),
-                    F.cross_entropy(logits, batch.target, reduction="none").double().cpu().numpy(),
-                )
-            )
+            entropy = F.cross_entropy(logits, batch.target, reduction="none").double()
+            parts.append(self.kind(right.cpu().numpy(), entropy.cpu().numpy()))
         return sum(parts[1:], parts[0])
 
 

@@ -3,20 +3,33 @@
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gradiend.code import code_digest
 from gradiend.errors import GradiendError
-from gradiend.files import replacing
+from gradiend.files import digest_bytes, replacing
 
 LOG = logging.getLogger(__name__)
 SECONDS = 60.0  # of work that a killed job may lose
 LARGEST_SHARE = 0.05  # of the time may go into saving
+
+
+def identity(stage: str, settings: str, *others: str, read: Sequence[Path], large: Sequence[Path] = ()) -> str:
+    """A digest of all that determines a job's result: code, settings, versions, inputs, and what else is named.
+
+    Files count by content, `large` ones, many GB, by size and time.
+    """
+    states = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in large]
+    texts = [stage, code_digest(stage), settings, torch.__version__, *others, *states]
+    return digest_bytes(*(text.encode() for text in texts), *(path.read_bytes() for path in read))
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class Partial:
     """
 
     def __init__(self, path: Path, identity: str) -> None:
-        self._path, self._identity = path, identity
+        self._path, self.identity = path, identity
         self._saved, self._took = time.monotonic(), 0.0
 
     def is_usable(self) -> bool:
@@ -62,7 +75,7 @@ class Partial:
     def _reason_against(self) -> str | None:
         try:
             with safe_open(self._path, framework="pt") as file:
-                same = _about(file).get("identity") == self._identity
+                same = _about(file).get("identity") == self.identity
         except (OSError, SafetensorError, ValueError) as error:
             return f"not a readable state ({error})"
         return None if same else "is of other settings, inputs or code"
@@ -75,7 +88,7 @@ class Partial:
     def save(self, state: State) -> None:
         """Replace the saved state."""
         began = time.monotonic()
-        about = json.dumps({"identity": self._identity, "values": state.values}, sort_keys=True)
+        about = json.dumps({"identity": self.identity, "values": state.values}, sort_keys=True)
         with replacing(self._path) as temporary:
             save_file(
                 {name: tensor.contiguous() for name, tensor in state.tensors.items()}, temporary, {"partial": about}

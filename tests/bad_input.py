@@ -284,9 +284,8 @@ def run(raw: dict[str, Any]) -> None:
         spoil(made[name])
     settings = stage_settings("cache_gradients", experiment)
     device = experiment.training_arguments.device or "cpu"
-    cache_gradients.run(
-        settings=settings, space=made["space.safetensors"], device=device, out=Path("gradients"), **tables
-    )
+    tables |= {"space": made["space.safetensors"], "partial": Path("partial.safetensors")}
+    cache_gradients.run(settings=settings, device=device, out=Path("gradients"), **tables)
 
 
 def page() -> str:

@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.gradients.rows import StoredRows, source_of, writing_shard
+from gradiend.gradients.rows import StoredRows, source_of
+from gradiend.gradients.shard_file import ShardFile
 from gradiend.model import GradiendConfig, GradiendModel
 from gradiend.space import ParameterSpace
 
@@ -38,7 +39,7 @@ def write_store(folder: Path, space: ParameterSpace, classes: Sequence[tuple[str
     names = ("factual", "alternative") if ("neutral", "neutral") not in classes else ("factual",)
     for shard in (0, 1):
         path = folder / f"shard-{shard}.safetensors"
-        with writing_shard(path, len(classes[shard::2]), names, space) as writer:
+        with ShardFile(path, len(classes[shard::2]), names, space) as writer:
             for i in range(shard, len(classes), 2):
                 for name, own in zip(names, classes[i], strict=False):
                     row = torch.randn(space.input_dim, generator=generator)

@@ -14,6 +14,7 @@ from gradiend.choice import Candidate, Measured, aims
 from gradiend.decoding import Grid, SplitEvaluator, Trial
 from gradiend.examples.summary import surface_forms
 from gradiend.lms import NeutralText
+from gradiend.measurements import Measurements
 from gradiend.probabilities import ClassProbabilities
 from gradiend.rewriting import Rewriter
 
@@ -23,7 +24,7 @@ FACTORS = {"female": 1.0, "male": -1.0}
 class Setup:
     """An evaluator over the tiny model, and a direction that strengthens the first class."""
 
-    def __init__(self, ratio: float = 0.9) -> None:
+    def __init__(self, ratio: float = 0.9, measurements: Measurements | None = None) -> None:
         self.base = learnt_masked_lm()
         self.space = random_space(self.base, 0.5)
         examples = tiny_examples().query("split == 'validation'")
@@ -32,7 +33,7 @@ class Setup:
             self.base, range(400), [NEUTRAL_TEXTS[i % 4] for i in range(400)], skip=[()] * 400, seed=0, batch_size=64
         )
         rewriter = Rewriter(self.base.parameters(), self.space)
-        self.evaluator = SplitEvaluator(rewriter, self.examples, self.neutral, CLASSES, ratio)
+        self.evaluator = SplitEvaluator(rewriter, self.examples, self.neutral, CLASSES, ratio, measurements, "a")
         generator = torch.Generator().manual_seed(0)
         self.direction = torch.randn(self.space.input_dim, generator=generator)
 

@@ -61,7 +61,7 @@ class Files:
 
     def cache(self, out: str = "gradients", **options: Any) -> str:
         settings = options.pop("settings", self.for_rows)
-        inputs = {**self.data, "space": self.space, "out": self.folder / out}
+        inputs = {**self.data, "space": self.space, "partial": self.folder / "partial", "out": self.folder / out}
         return cache_gradients.run(settings=settings, **inputs, **options)
 
     def stored(self, split: str, out: str = "gradients") -> StoredRows:
@@ -303,6 +303,7 @@ def test_the_gradient_stages_are_commands(files: Files, capsys: pytest.CaptureFi
     assert main(pre_prune.run, [*stage, "--out", str(files.space)]) == 0
     stage = ["--settings", canonical(files.for_rows), *shared, "--neutral", str(files.data["neutral"])]
     stage += ["--space", str(files.space), "--eval-batch-size", "2", "--out", str(files.folder / "gradients")]
+    stage += ["--partial", str(files.folder / "partial")]
     assert main(cache_gradients.run, stage) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["cache_importance", "pre_prune", "cache_gradients"]

@@ -345,9 +345,8 @@ def test_stored_and_live_rows_come_through_the_head_and_neutral_ones_through_the
     write_table(tmp_path / "neutral.parquet", tiny_neutral())
     rows = CacheGradients(settings, None, False, 0)
     files = {"examples": tmp_path / "examples.parquet", "neutral": tmp_path / "neutral.parquet"}
-    cache_gradients.run(
-        settings=rows, **files, space=tmp_path / "space.safetensors", mlm_head=head, out=tmp_path / "rows"
-    )
+    paths = {"space": tmp_path / "space.safetensors", "partial": tmp_path / "partial", "out": tmp_path / "rows"}
+    cache_gradients.run(settings=rows, **files, **paths, mlm_head=head)
     model, examples = MlmHeadLM(causal(), MlmHead.load(head)), copied()
     pairs = {
         "test": (model, tiny_pairs(model, examples[examples["split"] == "test"])),

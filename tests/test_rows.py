@@ -13,7 +13,8 @@ from torch import Tensor
 
 from gradiend.errors import GradiendError
 from gradiend.gradients import rows as rows_module
-from gradiend.gradients.rows import StoredRows, bytes_needed, require_free_space, source_of, writing_shard
+from gradiend.gradients.rows import StoredRows, bytes_needed, require_free_space, source_of
+from gradiend.gradients.shard_file import ShardFile
 from gradiend.space import ParameterSpace
 
 STATM = Path("/proc/self/statm")
@@ -41,7 +42,7 @@ def write_store(folder: Path, shards: Sequence[int], names: Sequence[str] = ("fa
     write_table(folder, shards)
     for shard in set(shards):
         own = [row for row, of in enumerate(shards) if of == shard]
-        with writing_shard(folder / f"shard-{shard}.safetensors", len(own), names, space_of()) as writer:
+        with ShardFile(folder / f"shard-{shard}.safetensors", len(own), names, space_of()) as writer:
             for position, row in reversed(list(enumerate(own))):
                 for name in names:
                     writer.write(name, position, values(name, row))
@@ -85,7 +86,7 @@ def test_a_store_without_alternatives_gives_the_factual_rows_for_both(tmp_path: 
 
 
 def test_an_empty_store_is_a_store(tmp_path: Path) -> None:
-    with writing_shard(tmp_path / "shard-0.safetensors", 0, ["factual"], space_of()):
+    with ShardFile(tmp_path / "shard-0.safetensors", 0, ["factual"], space_of()):
         pass
     write_table(tmp_path, [])
     rows = StoredRows(tmp_path, space_of())
@@ -97,7 +98,7 @@ def test_an_empty_store_is_a_store(tmp_path: Path) -> None:
 def test_opening_a_store_reads_nothing_of_its_rows(tmp_path: Path) -> None:
     space = ParameterSpace.of({"w": torch.empty(512, 512)})
     write_table(tmp_path, [0] * 1024)
-    with writing_shard(tmp_path / "shard-0.safetensors", 1024, ("factual", "alternative"), space):
+    with ShardFile(tmp_path / "shard-0.safetensors", 1024, ("factual", "alternative"), space):
         pass  # 2 GiB of nothing: the file is sparse
     assert (tmp_path / "shard-0.safetensors").stat().st_size > 2**31
     before, started = int(STATM.read_text().split()[1]), time.process_time()
@@ -144,28 +145,19 @@ def test_a_table_with_more_rows_than_its_shard_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
-def test_a_row_that_is_not_finite_is_refused_by_name_and_leaves_no_file(tmp_path: Path, wrong: float) -> None:
+def test_a_row_that_is_not_finite_is_refused_by_name(tmp_path: Path, wrong: float) -> None:
     path = tmp_path / "shard-0.safetensors"
     with (
         pytest.raises(GradiendError, match=r"gradient row 1 \(alternative\) holds NaN or infinity"),
-        writing_shard(path, 2, ("factual", "alternative"), space_of()) as writer,
+        ShardFile(path, 2, ("factual", "alternative"), space_of()) as writer,
     ):
         writer.write("factual", 1, torch.ones(6))
         writer.write("alternative", 1, torch.tensor([0, 0, wrong, 0, 0, 0]))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_interrupted_shard_leaves_the_old_one(tmp_path: Path) -> None:
-    before = (write_store(tmp_path, [0]) / "shard-0.safetensors").read_bytes()
-    with pytest.raises(KeyboardInterrupt), writing_shard(tmp_path / "shard-0.safetensors", 9, ["factual"], space_of()):
-        raise KeyboardInterrupt
-    assert (tmp_path / "shard-0.safetensors").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_rows_of_every_float_type_are_stored_as_float32(tmp_path: Path) -> None:
     write_table(tmp_path, [0, 0])
-    with writing_shard(tmp_path / "shard-0.safetensors", 2, ["factual"], space_of()) as writer:
+    with ShardFile(tmp_path / "shard-0.safetensors", 2, ["factual"], space_of()) as writer:
         writer.write("factual", 0, values("factual", 0).double())
         writer.write("factual", 1, torch.stack([values("factual", 1)] * 2, 1).to(torch.bfloat16)[:, 0])
     rows = StoredRows(tmp_path, space_of())

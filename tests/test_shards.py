@@ -52,7 +52,10 @@ class Stores:
         return out
 
     def write_shard(self, out: Path, shard: str) -> str:
-        return cache_gradients.run(settings=self.settings, **self.inputs, eval_batch_size=2, shard=shard, out=out)
+        partial = out / f"partial-{shard[0]}"
+        return cache_gradients.run(
+            settings=self.settings, **self.inputs, eval_batch_size=2, shard=shard, partial=partial, out=out
+        )
 
     def rows(self, out: Path, split: str) -> Iterator[Tensor]:
         rows = StoredRows(out / split, self.space)

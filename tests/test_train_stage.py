@@ -95,7 +95,7 @@ def test_rows_computed_by_the_base_model_train_the_same_model_as_stored_ones(tmp
     paths: dict[str, Any] = {name: tmp_path / f"{name}.parquet" for name in ("examples", "neutral")}
     space, base_model = tmp_path / "space.safetensors", base_model_settings(save_tiny_model(tmp_path / "base"))
     live = CacheGradients(base_model, evaluation_max_size=None, encoder_eval_balance=True, seed=0)
-    cache_gradients(settings=live, **paths, space=space, out=tmp_path / "gradients")
+    cache_gradients(settings=live, **paths, space=space, partial=tmp_path / "partial", out=tmp_path / "gradients")
     stored: dict[str, Any] = {f"{s}_rows": tmp_path / f"gradients/{s}/rows.parquet" for s in ("train", "validation")}
     settings = train_settings(max_steps=12, eval_steps=4)
     files: list[dict[str, Any]] = [outputs(tmp_path, 0), outputs(tmp_path, 1)]

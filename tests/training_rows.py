@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 
 from gradiend.config import parse_config
-from gradiend.gradients.rows import StoredRows, writing_shard
+from gradiend.gradients.rows import StoredRows
+from gradiend.gradients.shard_file import ShardFile
 from gradiend.resolution import stage_settings
 from gradiend.settings import Train
 from gradiend.space import ParameterSpace
@@ -62,7 +63,7 @@ def store(
         name: torch.randn(space.input_dim, generator=torch.Generator().manual_seed(sum(name.encode())))
         for name in names
     }
-    with writing_shard(folder / "shard-0.safetensors", len(classes), ("factual", "alternative"), space) as writer:
+    with ShardFile(folder / "shard-0.safetensors", len(classes), ("factual", "alternative"), space) as writer:
         for row, pair in enumerate(classes):
             for which, name in zip(("factual", "alternative"), pair, strict=True):
                 noisy = own[name] + noise * torch.randn(space.input_dim, generator=generator)

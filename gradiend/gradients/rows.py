@@ -4,12 +4,8 @@ A store is a folder of `shard-{i}.safetensors` with `factual` and `alternative`,
 (neutral: `factual` only), and `rows.parquet`, which says for every row its shard, position, examples and classes.
 """
 
-import json
-import os
 import shutil
-import struct
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gradiend.errors import GradiendError
-from gradiend.files import replacing, shown_bytes
+from gradiend.files import shown_bytes
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 
@@ -139,43 +135,3 @@ def require_free_space(folder: Path, needed: int) -> None:
             f"{folder}: the gradient rows need {shown_bytes(needed)} and {shown_bytes(free)} are free: prune "
             "more (pre_prune_config.topk), use fewer params or examples, or set use_cached_gradients: false"
         )
-
-
-class ShardWriter:
-    """Writes the rows of one shard as they are computed, in any order."""
-
-    def __init__(self, file: int, offsets: Mapping[str, int], space: ParameterSpace) -> None:
-        self._file, self._offsets, self._space = file, offsets, space
-
-    def write(self, name: str, position: int, row: Tensor) -> None:
-        """Store one row `[input_dim]`. Raises `GradiendError` if it is not finite."""
-        if not torch.isfinite(row).all():
-            raise GradiendError(f"gradient row {position} ({name}) holds NaN or infinity: try torch_dtype float32")
-        data = memoryview(row.detach().cpu().float().numpy().tobytes())
-        offset = self._offsets[name] + 4 * position * self._space.input_dim
-        while data:
-            written = os.pwrite(self._file, data, offset)
-            data, offset = data[written:], offset + written
-
-
-@contextmanager
-def writing_shard(path: Path, rows: int, names: Sequence[str], space: ParameterSpace) -> Iterator[ShardWriter]:
-    """A safetensors file of `names`, each `[rows, input_dim]`, that is there only when the block is done."""
-    size = 4 * rows * space.input_dim
-    header: dict[str, object] = {"__metadata__": {"space": space.digest, "about": json.dumps(dict(space.about))}}
-    for i, name in enumerate(names):
-        header[name] = {
-            "dtype": "F32",
-            "shape": [rows, space.input_dim],
-            "data_offsets": [i * size, (i + 1) * size],
-        }
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with replacing(path) as temporary:
-        file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            os.write(file, struct.pack("<Q", len(text)) + text)
-            os.ftruncate(file, 8 + len(text) + size * len(names))
-            yield ShardWriter(file, {name: 8 + len(text) + i * size for i, name in enumerate(names)}, space)
-        finally:
-            os.close(file)

@@ -57,11 +57,11 @@ def shards_of(folder: Path, made_from: str, wanted: int) -> int:
 def bytes_of_others(folder: Path, shard: int) -> int:
     """Bytes on disk of the other shards in a folder of stores, finished or being written."""
     files = [path for path in folder.glob("*/*shard-*.safetensors*") if f"shard-{shard}.safetensors" not in path.name]
-    return sum(_allocated(path) for path in files)
+    return sum(allocated(path) for path in files)
 
 
-def _allocated(path: Path) -> int:
-    """A file that is being written is larger than what it takes; one that was just renamed is counted as nothing."""
+def allocated(path: Path) -> int:
+    """Bytes on the disk; a file that is being written is longer, and one that was just renamed is none."""
     try:
         return path.stat().st_blocks * 512
     except FileNotFoundError:

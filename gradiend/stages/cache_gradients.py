@@ -3,15 +3,20 @@
 import sys
 from pathlib import Path
 
+import pandas as pd
 from tqdm import tqdm
 
 from gradiend.backbones.loading import load_base_model, with_mlm_head
 from gradiend.devices import AUTO
+from gradiend.gradients.begun import BegunShard
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.live import LiveRows
-from gradiend.gradients.rows import ROW_COLUMNS, bytes_needed, require_free_space, writing_shard
+from gradiend.gradients.rows import ROW_COLUMNS, bytes_needed, require_free_space
 from gradiend.gradients.shards import bytes_of_others, chunks_of, in_shards, read_shard, record_shards
-from gradiend.settings import CacheGradients
+from gradiend.interruption import Signals, deferred
+from gradiend.model_files import model_files
+from gradiend.partial import Partial, identity
+from gradiend.settings import CacheGradients, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.stages.live import neutral_rows, split_rows
@@ -31,12 +36,14 @@ def run(
     device: str = AUTO,
     shard: str = "0/1",
     made_from: str = "",
+    partial: Path,
     out: Path,
 ) -> str:
     """Write one shard of the store of every split under `out`; the first one writes the tables of all rows, too.
 
     `shard` is "number/count", numbers from 0; rows are the same, bit for bit, in however many. The size of all shards
-    is compared with the free disk space first. `made_from` is remembered beside the store.
+    is compared with the free disk space first. `made_from` is remembered beside the store; `partial` is the file of the
+    state to go on from after a kill.
     """
     number, shards = read_shard(shard)
     kept = ParameterSpace.load(space)
@@ -48,39 +55,50 @@ def run(
     by_base = capture if model is base else Capture(base, kept)
     rows["neutral"] = neutral_rows(settings, base, by_base, read_table(neutral), eval_batch_size)
     needed = sum(bytes_needed(len(own.table), 1 if split == "neutral" else 2, kept) for split, own in rows.items())
-    require_free_space(out, needed - bytes_of_others(out, number))
-    for own in rows.values():
-        own.check()
-    counts = {split: _write(out / split, split, own, number, shards) for split, own in rows.items()}
-    if number == 0:
-        record_shards(out, shards, made_from)
+    base_files = model_files(settings.base_model.name, settings.base_model.revision)
+    inputs = [path for path in (examples, neutral, space, mlm_head) if path is not None]
+    others = (f"{number}/{shards}", str(eval_batch_size))
+    mine = identity("cache_gradients", canonical(settings), *others, read=inputs, large=base_files)
+    with BegunShard(out, number, Partial(partial, mine)) as begun:
+        require_free_space(out, needed - bytes_of_others(out, number) - begun.bytes)
+        for own in rows.values():
+            own.check()
+        placed = {split: in_shards(own.table, own.by_length(), shards) for split, own in rows.items()}
+        with deferred() as signals:
+            for split, own in rows.items():
+                _write(begun, split, own, placed[split], number, shards, signals)
+        if number == 0:
+            for split, table in placed.items():
+                write_table(out / split / "rows.parquet", table[list(ROW_COLUMNS)])
+            record_shards(out, shards, made_from)
+        begun.finish(list(rows))
+    counts = {split: int((table["shard"] == number).sum()) for split, table in placed.items()}
     own_share = f"shard {number} of {shards} of the " if shards > 1 else ""
     found = ", ".join(f"{count} {split}" for split, count in counts.items())
     size = f"{needed / 2**20:.0f} MiB" + (" in all" if shards > 1 else "")
     return f"cache_gradients: {own_share}rows of {kept.input_dim} entries: {found} ({size}){_dropped(rows)}"
 
 
-def _write(folder: Path, split: str, rows: LiveRows, shard: int, shards: int) -> int:
-    """Write one shard of a split, and with the first the table of all rows; how many rows the shard has."""
+def _write(
+    begun: BegunShard, split: str, rows: LiveRows, table: pd.DataFrame, shard: int, shards: int, signals: Signals
+) -> None:
+    """Write one shard of a split, but for the chunks that an earlier job has written."""
     names = ("factual",) if split == "neutral" else ("factual", "alternative")
-    chunks = rows.by_length()
-    table = in_shards(rows.table, chunks, shards)
+    chunks = chunks_of(rows.by_length(), shard, shards)
     count, positions = int((table["shard"] == shard).sum()), table["position"].to_numpy()
-    with (
-        writing_shard(folder / f"shard-{shard}.safetensors", count, names, rows.space) as writer,
-        tqdm(total=count, desc=f"{split} rows", unit="row", mininterval=5) as bar,
-    ):
-        for chunk in chunks_of(chunks, shard, shards):
-            done = 0
-            for gradients in rows.blocks(chunk):
-                for name, block in zip(names, gradients, strict=False):
-                    for offset, row in enumerate(block):
-                        writer.write(name, int(positions[chunk[done + offset]]), row)
-                done += len(gradients[0])
-                bar.update(len(gradients[0]))
-    if shard == 0:
-        write_table(folder / "rows.parquet", table[list(ROW_COLUMNS)])
-    return count
+    with begun.writing(split, count, names, rows.space) as (file, done):
+        before = sum(len(chunk) for chunk in chunks[:done])
+        with tqdm(total=count, initial=before, desc=f"{split} rows", unit="row", mininterval=5) as bar:
+            for number, chunk in enumerate(chunks[done:], start=done + 1):
+                at = 0
+                for gradients in rows.blocks(chunk):
+                    for name, block in zip(names, gradients, strict=False):
+                        for offset, row in enumerate(block):
+                            file.write(name, int(positions[chunk[at + offset]]), row)
+                    at += len(gradients[0])
+                    bar.update(len(gradients[0]))
+                begun.keep(split, number, at_once=signals.wants_state)
+                signals.obey()
 
 
 def _dropped(rows: dict[str, LiveRows]) -> str:

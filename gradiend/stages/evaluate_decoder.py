@@ -15,13 +15,16 @@ from gradiend.baselines import mean_difference_update
 from gradiend.choice import Aim, Candidate, Measured, aims
 from gradiend.decoding import Chosen, Grid, Trial
 from gradiend.devices import AUTO
-from gradiend.files import read_json, write_json
+from gradiend.files import folder_files, read_json, write_json
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.rows import Rows, StoredRows
 from gradiend.labels import strengthening_factor
+from gradiend.measurements import Measurements
 from gradiend.model import GradiendModel
+from gradiend.model_files import model_files
+from gradiend.partial import Partial, identity
 from gradiend.rewriting import Rewriter
-from gradiend.settings import EvaluateDecoder
+from gradiend.settings import EvaluateDecoder, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.stages.evaluation_set import SPLITS, EvaluationSet
@@ -43,18 +46,26 @@ def run(
     mlm_head: Path | None = None,
     eval_batch_size: int = 32,
     device: str = AUTO,
+    partial: Path,
     grid: Path,
     positions: Path,
     summary: Path,
 ) -> str:
-    """Write grid.parquet, lms_positions.parquet and summary.json. Chosen on validation, reported on test too."""
+    """Write grid.parquet, lms_positions.parquet and summary.json. Chosen on validation, reported on test too.
+
+    `partial` is the file of the state to go on from after a kill.
+    """
     gradiend = GradiendModel.from_pretrained(model)
     table = read_table(examples)
     if gradiend.config.supervised == "encoder":
         return _write_nothing(settings, grid, positions, summary)
     base = load_base_model(settings.base_model, device=device)
     forms = read_json(data_summary)["surface_forms"]
-    setup = _Setup(settings, base, gradiend, table, read_table(neutral), forms, eval_batch_size)
+    read = [path for path in (examples, neutral, data_summary, space, train_rows, mlm_head) if path is not None]
+    large = [*folder_files(model), *model_files(settings.base_model.name, settings.base_model.revision)]
+    mine = identity("evaluate_decoder", canonical(settings), str(eval_batch_size), read=read, large=large)
+    measurements = Measurements(Partial(partial, mine))
+    setup = _Setup(settings, base, gradiend, table, read_table(neutral), forms, eval_batch_size, measurements)
     validation = setup.splits["validation"]
     own = setup.evaluate(Grid(validation, gradiend.update), "GRADIEND", setup.aims(), Trial.complete)
     for result in own:
@@ -78,6 +89,7 @@ def run(
             "lms_ratio": settings.lms_ratio,
         },
     )
+    measurements.finish()
     return "evaluate_decoder: " + setup.sentence(own)
 
 
@@ -93,12 +105,13 @@ class _Setup:
         neutral: pd.DataFrame,
         forms: Mapping[str, Collection[str]],
         batch_size: int,
+        measurements: Measurements,
     ) -> None:
         self.settings, self.base_model, self.examples, self.batch_size = settings, base, examples, batch_size
         rewriter = Rewriter(base.parameters(), gradiend.space)
         evaluation = EvaluationSet(settings, base, examples, neutral, forms, batch_size)
         self.notes, self.positions = evaluation.notes, evaluation.positions
-        self.splits = {split: evaluation.evaluator(split, rewriter) for split in SPLITS}
+        self.splits = {split: evaluation.evaluator(split, rewriter, measurements) for split in SPLITS}
         self.counts = evaluation.counts
         self._gradiend = gradiend
 

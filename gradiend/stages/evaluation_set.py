@@ -8,6 +8,7 @@ from gradiend.backbones.language_model import LanguageModel
 from gradiend.caps import capped
 from gradiend.decoding import SplitEvaluator
 from gradiend.lms import STEP_TOKENS, NeutralText
+from gradiend.measurements import Measurements
 from gradiend.probabilities import ClassProbabilities
 from gradiend.rewriting import Rewriter
 from gradiend.settings import EvaluateDecoder
@@ -42,7 +43,7 @@ class EvaluationSet:
         self._texts = {split: self._neutral(split, neutral) for split in SPLITS}
         self.positions = pd.concat([text.table for text in self._texts.values()], ignore_index=True)
 
-    def evaluator(self, split: str, rewriter: Rewriter) -> SplitEvaluator:
+    def evaluator(self, split: str, rewriter: Rewriter, measurements: Measurements) -> SplitEvaluator:
         """Measures the candidates that `rewriter` makes on the examples and neutral texts of a split."""
         settings = self._settings
         own = self._examples[self._examples["split"] == split]
@@ -55,7 +56,8 @@ class EvaluationSet:
         fewest = min(self.counts[split].get(name, 0) for name in settings.target_classes)
         if fewest < FEW_EXAMPLES:
             self.notes.append(f"{split}: only {fewest} examples of a target class decide its probabilities")
-        return SplitEvaluator(rewriter, probabilities, self._texts[split], settings.target_classes, settings.lms_ratio)
+        read = (rewriter, probabilities, self._texts[split], settings.target_classes, settings.lms_ratio)
+        return SplitEvaluator(*read, measurements, split)
 
     def _neutral(self, split: str, neutral: pd.DataFrame) -> NeutralText:
         """The split's neutral texts; where there are none, its examples with the factual token filled in."""

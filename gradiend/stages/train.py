@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 
-from gradiend.code import code_digest
 from gradiend.devices import AUTO, placement
 from gradiend.errors import GradiendError
 from gradiend.files import digest_bytes, read_json, remove, write_json
 from gradiend.model import GradiendModel
 from gradiend.model_files import model_files
-from gradiend.partial import Partial
+from gradiend.partial import Partial, identity
 from gradiend.settings import Train, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
@@ -136,13 +135,10 @@ def _digest(*paths: Path) -> str:
 
 
 def _identity(settings: Train, seed: int, space: ParameterSpace, read: list[Path], stores: list[Path]) -> str:
-    """A digest of all that determines the result. Rows and base model, many GB, count by their size and time."""
     large = [shard for store in stores for shard in sorted(store.parent.glob("shard-*.safetensors"))]
     if settings.live is not None:
         large += model_files(settings.live.base_model.name, settings.live.base_model.revision)
-    states = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in large]
-    texts = [canonical(settings), str(seed), space.digest, code_digest("train"), torch.__version__, *states]
-    return digest_bytes(*(text.encode() for text in texts), _digest(*read, *stores).encode())
+    return identity("train", canonical(settings), str(seed), space.digest, read=[*read, *stores], large=large)
 
 
 def _summary(trained: Trained) -> str:

@@ -74,7 +74,7 @@ class Calls:
         rows, shards = [own.rows(split) for split in SPLITS], shards_of(own.gradients, made_from, 1)
         results = [*rows, *(path.with_name(f"shard-{i}.safetensors") for path in rows for i in range(shards))]
         reads = {**self._data(neutral=True), "mlm_head": self._head()}
-        options = {**self._base, "made_from": made_from}
+        options = {**self._base, "made_from": made_from, "partial": own.partial("cache_gradients-0")}
         return Call("cache_gradients", reads, {"out": own.gradients}, results, options, shards=shards)
 
     def tune_learning_rate(self) -> Call:
@@ -92,7 +92,13 @@ class Calls:
             {**self._live("train", "validation"), "tuned": own.learning_rate if self.searches else None},
             {"out": own.seed(seed) / "model", "training": own.training(seed)},
             [own.training(seed), *(of_a_gradiend(own.seed(seed) / "model") if keep else [])],
-            {**self._base, **self._devices(), "seed": seed, "keep_seed_runs": int(keep), "partial": own.partial(seed)},
+            {
+                **self._base,
+                **self._devices(),
+                "seed": seed,
+                "keep_seed_runs": int(keep),
+                "partial": own.partial(f"train-{seed}"),
+            },
             seed,
         )
 
@@ -140,7 +146,8 @@ class Calls:
         own = self._layout
         reads = {"model": own.model, "data_summary": own.data_summary, **self._live("train", neutral=True)}
         writes = {"grid": own.grid, "positions": own.lms_positions, "summary": own.decoder_summary}
-        return Call("evaluate_decoder", reads, writes, list(writes.values()), self._base)
+        options = {**self._base, "partial": own.partial("evaluate_decoder")}
+        return Call("evaluate_decoder", reads, writes, list(writes.values()), options)
 
     def rewrite_model(self) -> Call:
         """The choices -> rewritten models."""

@@ -95,9 +95,9 @@ class Layout:
         """A seed's score."""
         return self.seed(seed) / "evaluation.json"
 
-    def partial(self, seed: int) -> Path:
-        """The state of a training that was killed."""
-        return self.root / ".partial" / f"train-{seed}.safetensors"
+    def partial(self, job: str) -> Path:
+        """The state of a job that was killed: a training, a shard of the rows, a decoder evaluation."""
+        return self.root / ".partial" / f"{job}.safetensors"
 
     @property
     def best(self) -> Path:

@@ -35,9 +35,10 @@ rule evaluate_decoder:
         code=code_of("evaluate_decoder"),
         record=record("evaluate_decoder"),
         model=folder_of_input("model"),
+        partial=f"{OUT}/.partial/evaluate_decoder{OF}.safetensors",
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.evaluate_decoder --settings {params.settings:q} --model {params.model:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --data-summary {input.data_summary:q}"
         " --space {input.space:q} --train-rows {input.train_rows:q} --mlm-head {input.mlm_head:q} --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
-        " --grid {output.grid:q} --positions {output.positions:q} --summary {output.summary:q}"
+        " --partial {params.partial:q} --grid {output.grid:q} --positions {output.positions:q} --summary {output.summary:q}"
         " --record {params.record:q} {params.code} 2> {log:q}"

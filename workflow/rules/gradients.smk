@@ -33,12 +33,14 @@ rule cache_gradients:
         shard=shard,
         record=record("cache_gradients"),
         out=folder_of_output("rows", 1),
+        partial=f"{OUT}/.partial/cache_gradients{OF}-0.safetensors",
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.cache_gradients --settings {params.settings:q}"
         " --examples {input.examples:q} --neutral {input.neutral:q} --space {input.space:q}"
         " --mlm-head {input.mlm_head:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
-        " --shard {params.shard} --made-from {resources.made_from} --out {params.out:q}"
+        " --shard {params.shard} --made-from {resources.made_from}"
+        " --partial {params.partial:q} --out {params.out:q}"
         " --record {params.record:q} {params.code} 2> {log:q}"
 
 
@@ -59,3 +61,4 @@ use rule cache_gradients as cache_shard with:
         f"{SHARED}/benchmarks/cache_gradients{OF}-{{shard}}.tsv"
     params:
         record=record("cache_shard"),
+        partial=f"{OUT}/.partial/cache_gradients{OF}-{{shard}}.safetensors",

@@ -1,0 +1,117 @@
+"""What a killed decoder evaluation has measured is not measured again, and nothing else changes."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_decoding import FACTORS, Setup
+
+import gradiend.partial
+from gradiend.choice import aims
+from gradiend.decoding import Chosen, Grid
+from gradiend.lms import NeutralText, TokenScores
+from gradiend.measurements import Measurements
+from gradiend.partial import Partial, State
+from gradiend.stages.command import _stoppable, _Stopped
+
+RATES = [1.0, 0.3, 0.1, 0.03]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Steps of tokens that were scored, by whichever evaluator."""
+    steps: list[int] = []
+    score = NeutralText.score
+
+    def noted(self: NeutralText, step: int) -> TokenScores:
+        steps.append(step)
+        return score(self, step)
+
+    monkeypatch.setattr(NeutralText, "score", noted)
+    return steps
+
+
+@pytest.fixture
+def saved_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradiend.partial, "SECONDS", 0.0)
+    monkeypatch.setattr(gradiend.partial, "LARGEST_SHARE", float("inf"))
+
+
+def choices(measurements: Measurements | None = None) -> tuple[list[Chosen], Grid]:
+    grid = Setup(measurements=measurements).grid()
+    return [grid.choose(aim, RATES) for aim in aims(list(FACTORS), ["strengthen", "weaken"], FACTORS, [])], grid
+
+
+def told(found: tuple[list[Chosen], Grid]) -> list[object]:
+    """All numbers of a choice."""
+    return [(one.candidate, one.measured, one.reason, found[1].of(one)) for one in found[0]]
+
+
+@pytest.mark.parametrize("count", [1, 4, 11])
+def test_a_killed_choice_goes_on_to_the_same_one(
+    count: int, tmp_path: Path, measured: list[int], saved_always: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = told(choices())
+    total = len(measured)
+    save, left = Partial.save, iter(range(count - 1, -1, -1))
+
+    def save_and_die(self: Partial, state: State) -> None:
+        save(self, state)
+        if next(left) == 0:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Partial, "save", save_and_die)
+        choices(Measurements(Partial(tmp_path / "state", "mine")))
+    before = len(measured) - total
+    again = told(choices(Measurements(Partial(tmp_path / "state", "mine"))))
+    assert again == undisturbed
+    assert len(measured) == 2 * total, "each step is scored once, before the kill or after it"
+    assert 0 < before < total
+
+
+def test_a_signal_waits_until_what_is_measured_is_saved(tmp_path: Path) -> None:
+    def told_to_stop() -> np.ndarray:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return np.ones(3)
+
+    with pytest.raises(_Stopped), _stoppable():
+        Measurements(Partial(tmp_path / "state", "mine"))("a", told_to_stop)
+    assert Measurements(Partial(tmp_path / "state", "mine"))("a", never()).tolist() == [1, 1, 1]
+
+
+def test_measurements_of_another_identity_are_not_used(tmp_path: Path, saved_always: None) -> None:
+    Measurements(Partial(tmp_path / "state", "mine"))("a", lambda: np.ones(3))
+    assert Measurements(Partial(tmp_path / "state", "yours"))("a", lambda: np.zeros(3)).tolist() == [0, 0, 0]
+
+
+def test_a_job_that_is_done_leaves_no_state(tmp_path: Path, saved_always: None) -> None:
+    measurements = Measurements(Partial(tmp_path / "state", "mine"))
+    measurements("a", lambda: np.ones(3))
+    assert (tmp_path / "state").exists()
+    measurements.finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_candidate_of_another_update_or_rate_is_another_one() -> None:
+    setup = Setup()
+    trials = [
+        setup.evaluator.trial(update, rate)
+        for update, rate in ((setup.direction, 0.1), (-setup.direction, 0.1), (setup.direction, 0.2))
+    ]
+    lms = [trial.complete().measured.cross_entropy for trial in trials]
+    assert len(set(lms)) == 3
+
+
+def never() -> Callable[[], np.ndarray]:
+    def measure() -> np.ndarray:
+        raise AssertionError("it was measured already")
+
+    return measure
