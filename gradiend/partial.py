@@ -3,33 +3,20 @@
 import json
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gradiend.code import code_digest
 from gradiend.errors import GradiendError
-from gradiend.files import digest_bytes, replacing
+from gradiend.files import replacing
 
 LOG = logging.getLogger(__name__)
 SECONDS = 60.0  # of work that a killed job may lose
 LARGEST_SHARE = 0.05  # of the time may go into saving
-
-
-def identity(stage: str, settings: str, *others: str, read: Sequence[Path], large: Sequence[Path] = ()) -> str:
-    """A digest of all that determines a job's result: code, settings, versions, inputs, and what else is named.
-
-    Files count by content, `large` ones, many GB, by size and time.
-    """
-    states = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in large]
-    texts = [stage, code_digest(stage), settings, torch.__version__, *others, *states]
-    return digest_bytes(*(text.encode() for text in texts), *(path.read_bytes() for path in read))
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,19 @@
 """Links of a run are relative and replace old links, never anything else."""
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
 from gradiend.errors import GradiendError
+from gradiend.files import write_json
 from gradiend.stages import link_shared
 
 
 def link(folder: Path, links: dict[str, str]) -> str:
     given = {str(folder / path): str(folder / target) for path, target in links.items()}
-    return link_shared.run(links=json.dumps(given), out=folder / "run" / "links.json")
+    write_json(folder / "wanted.json", given)
+    return link_shared.run(links=folder / "wanted.json", out=folder / "run" / "links.json")
 
 
 def test_a_link_is_relative_and_may_point_to_what_is_not_made_yet(tmp_path: Path) -> None:
@@ -49,5 +50,6 @@ def test_what_is_no_link_is_never_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("links", ["nonsense", "[1]", '{"a": 1}'])
 def test_links_that_are_none_are_named(links: str, tmp_path: Path) -> None:
-    with pytest.raises(GradiendError, match="--links: "):
-        link_shared.run(links=links, out=tmp_path / "links.json")
+    (tmp_path / "wanted.json").write_text(links)
+    with pytest.raises(GradiendError, match=r"wanted\.json: "):
+        link_shared.run(links=tmp_path / "wanted.json", out=tmp_path / "links.json")

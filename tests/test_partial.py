@@ -217,7 +217,7 @@ def test_a_stage_that_is_told_to_stop_saves_and_goes_on_later(tmp_path: Path, nu
     small_space().save(tmp_path / "space.safetensors")
     store(tmp_path / "train", transitions(7, 5), seed=1)
     store(tmp_path / "validation", transitions(8, 6), seed=2)
-    settings = train_settings(max_steps=6_000, eval_steps=3_000)
+    settings = train_settings(max_steps=12_000, eval_steps=6_000)
     options = ["--settings", canonical(settings), "--seed", "0", "--space", "space.safetensors"]
     options += ["--train-rows", "train/rows.parquet", "--validation-rows", "validation/rows.parquet"]
 

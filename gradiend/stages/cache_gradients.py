@@ -13,9 +13,10 @@ from gradiend.gradients.capture import Capture
 from gradiend.gradients.live import LiveRows
 from gradiend.gradients.rows import ROW_COLUMNS, bytes_needed, require_free_space
 from gradiend.gradients.shards import bytes_of_others, chunks_of, in_shards, read_shard, record_shards
+from gradiend.identity import identity
 from gradiend.interruption import Signals, deferred
 from gradiend.model_files import model_files
-from gradiend.partial import Partial, identity
+from gradiend.partial import Partial
 from gradiend.settings import CacheGradients, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main

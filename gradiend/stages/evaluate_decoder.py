@@ -18,11 +18,12 @@ from gradiend.devices import AUTO
 from gradiend.files import folder_files, read_json, write_json
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.rows import Rows, StoredRows
+from gradiend.identity import identity
 from gradiend.labels import strengthening_factor
 from gradiend.measurements import Measurements
 from gradiend.model import GradiendModel
 from gradiend.model_files import model_files
-from gradiend.partial import Partial, identity
+from gradiend.partial import Partial
 from gradiend.rewriting import Rewriter
 from gradiend.settings import EvaluateDecoder, canonical
 from gradiend.space import ParameterSpace

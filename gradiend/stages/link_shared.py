@@ -1,33 +1,31 @@
 """Links of one run: relative symbolic links from its folder to what runs of equal settings share."""
 
-import json
 import os
 from pathlib import Path
 
 from gradiend.errors import GradiendError
-from gradiend.files import write_json
+from gradiend.files import read_json, write_json
 from gradiend.stages import command
 
 
-def run(*, links: str, out: Path) -> str:
-    """Make the links of the JSON object `links`, {path: what it points to}, and write them to `out`.
+def run(*, links: Path, out: Path) -> str:
+    """Make the links of the JSON file `links`, {path: what it points to}, and write them to `out`.
 
     A link may point to what is not made yet. An old link is replaced; anything else in its place is an error.
     """
-    wanted = {Path(path): Path(target) for path, target in _parsed(links).items()}
+    wanted = {Path(path): Path(target) for path, target in _read(links).items()}
     for path, target in wanted.items():
         _link(path, target)
     write_json(out, {str(path): os.readlink(path) for path in wanted})
     return f"{len(wanted)} links -> {out}"
 
 
-def _parsed(links: str) -> dict[str, str]:
-    try:
-        found = json.loads(links)
-    except ValueError as error:
-        raise GradiendError(f"--links: not JSON: {error}") from error
+def _read(links: Path) -> dict[str, str]:
+    found = read_json(links)
     if not isinstance(found, dict) or not all(isinstance(target, str) for target in found.values()):
-        raise GradiendError(f"--links: {links} is wrong: should be an object of texts, {{path: what it points to}}")
+        raise GradiendError(
+            f"{links}: should be an object of texts, {{path: what it points to}}; delete it and run again"
+        )
     return found
 
 

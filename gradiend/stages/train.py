@@ -12,9 +12,10 @@ import torch
 from gradiend.devices import AUTO, placement
 from gradiend.errors import GradiendError
 from gradiend.files import digest_bytes, read_json, remove, write_json
+from gradiend.identity import identity
 from gradiend.model import GradiendModel
 from gradiend.model_files import model_files
-from gradiend.partial import Partial, identity
+from gradiend.partial import Partial
 from gradiend.settings import Train, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main

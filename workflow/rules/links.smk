@@ -1,5 +1,9 @@
 # The links that make a run's folder whole, where other runs may share its stages.
 
+from gradiend.files import digest_bytes, write_json
+
+LINKS = Path(".snakemake/gradiend-links")
+
 
 def links_of_run(wildcards):
     """Link -> what it points to: the folders of a run, as they would lie there without sharing."""
@@ -51,9 +55,15 @@ def filled(links, run):
     return {at(link, run): at(target, run) for link, target in links.items()}
 
 
-def as_json(links):
+def as_file(links):
+    """A JSON file of the links, named by its content: a reason why a job is run quotes params whole."""
+
     def params(wildcards):
-        return json.dumps(links(wildcards), sort_keys=True)
+        found = links(wildcards)
+        path = LINKS / f"{digest_bytes(json.dumps(found, sort_keys=True).encode())[:16]}.json"
+        if not path.exists():
+            write_json(path, found)
+        return str(path)
 
     return params
 

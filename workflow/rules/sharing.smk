@@ -12,7 +12,7 @@ if MANY:
         conda:
             "../../envs/gradiend.yaml"
         params:
-            links=as_json(links_of_run),
+            links=as_file(links_of_run),
             code=code_of("link_shared"),
         shell:
             "python -m gradiend.stages.link_shared --links {params.links:q} --out {output:q} 2> {log:q}"
@@ -29,7 +29,7 @@ if MANY:
         conda:
             "../../envs/gradiend.yaml"
         params:
-            links=as_json(links_of_seeds),
+            links=as_file(links_of_seeds),
             code=code_of("link_shared"),
         shell:
             "python -m gradiend.stages.link_shared --links {params.links:q} --out {output:q} 2> {log:q}"

@@ -1,0 +1,19 @@
+"""What a job is known by, so that a rerun takes up its unfinished work and no other's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from gradiend.code import code_digest
+from gradiend.files import digest_bytes
+
+
+def identity(stage: str, settings: str, *others: str, read: Sequence[Path], large: Sequence[Path] = ()) -> str:
+    """A digest of all that determines a job's result: code, settings, versions, inputs, and what else is named.
+
+    Files count by content, `large` ones, many GB, by size and time.
+    """
+    states = [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in large]
+    texts = [stage, code_digest(stage), settings, torch.__version__, *others, *states]
+    return digest_bytes(*(text.encode() for text in texts), *(path.read_bytes() for path in read))
