@@ -210,6 +210,12 @@ def test_every_cell_says_its_parameter_layer_and_share() -> None:
     assert said(plots.kept_entries(table))[0].startswith(f"{table.index[row]}, layer {table.columns[column]}: ")
 
 
+def test_a_component_whose_name_is_cut_says_it_whole_when_pointed_at() -> None:
+    component = "block.mixer.in_proj.a_part_with_a_very_long_name (bias)"
+    text = plots.svg(plots.update_shares(pd.DataFrame([[1.0]], index=[component], columns=[0])), "long")
+    assert f"<title>{component}</title>" in text and f">{component}</text>" not in text
+
+
 def test_seeds_that_have_not_converged_differ_in_shape_and_are_named() -> None:
     shown = texts(plots.seeds(scores(), metric="correlation", threshold=0.5, selected=1))
     assert {"seed 1 (selected)", "converged", "not converged", "no correlation", "threshold 0.5"} <= set(shown)
