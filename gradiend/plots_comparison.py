@@ -10,10 +10,10 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from gradiend.comparison import matrix
-from gradiend.plots_style import INK, LONGEST_RUN, PALE, WIDTH, decimals, name_ticks, short, styled
-from gradiend.plots_weights import BLUES
+from gradiend.plots_style import LONGEST_RUN, PALE, WIDTH, decimals, name_ticks, short, styled
+from gradiend.plots_weights import BLUES, DARK_TEXT, LIGHT_TEXT
 
-SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", *BLUES])
+SHARES = LinearSegmentedColormap.from_list("shares", ["#fdfdfd", *BLUES])  # pure white is the page's, dark at night
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#8a2d00", "#D55E00", "#f7f7f7", "#0072B2", "#00324f"])
 MOST_WRITTEN = 16  # runs, of a map in which numbers are written
 OUTSIDE = "outside"
@@ -142,9 +142,9 @@ def _written(
         axes.text(column + 0.5, row + 0.5, UNKNOWN, ha="center", va="center", fontsize=8, color=PALE)
         return
     red, green, blue, _ = shades((value - limits[0]) / (limits[1] - limits[0]))
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+    colour = LIGHT_TEXT if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else DARK_TEXT
     text = decimals(100 * value, 0) if percent else _number(value)
-    axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color="white" if dark else INK)
+    axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=colour)
 
 
 def _number(value: float) -> str:

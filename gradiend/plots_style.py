@@ -74,6 +74,11 @@ def decimals(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def digits(value: float, most: int = 6) -> str:
+    """So many significant digits at most, with a true minus sign."""
+    return f"{value + 0.0:.{most}g}".replace("-", "\N{MINUS SIGN}")
+
+
 def name_ticks(
     axis: Axis, places: ArrayLike, names: Sequence[Any], longest: int = LONGEST, beside: Sequence[str] = ()
 ) -> None:

@@ -7,10 +7,21 @@ import pandas as pd
 import pytest
 from comparable import gradiend
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 from gradiend.comparison import Group, cosines, layer_shares, overlaps
-from gradiend.plots_comparison import MOST_WRITTEN, cosine_map, cross_encoding_map, layer_map, overlap_map, seed_pairs
+from gradiend.plots_comparison import (
+    MOST_WRITTEN,
+    SHARES,
+    SIGNED,
+    cosine_map,
+    cross_encoding_map,
+    layer_map,
+    overlap_map,
+    seed_pairs,
+)
 from gradiend.plots_style import LONGEST_RUN, svg
+from gradiend.report.inline import COLOURS
 
 NAMES = ["one", "two", "three"]
 GROUP = Group.of({name: gradiend(i, 20 + i) for i, name in enumerate(NAMES)}, 10)
@@ -44,6 +55,12 @@ def test_encoders_go_down_and_runs_across_and_what_is_missing_is_a_dash() -> Non
     (axes,) = cross_encoding_map(table, NAMES).axes
     minus = "\N{MINUS SIGN}"
     assert written(axes) == [[">.99", f"{minus}.25", f"{minus}.50"], ["\N{EN DASH}"] * 3, [".50", ".25", ">.99"]]
+
+
+def test_the_numbers_and_the_palest_cells_keep_their_colours_on_a_dark_page() -> None:
+    (axes,) = cosine_map(cosines(GROUP), NAMES).axes
+    colours = {to_hex(str(text.get_color())) for text in axes.texts} | {to_hex(SHARES(0.0)), to_hex(SIGNED(0.5))}
+    assert len(colours) > 2 and colours.isdisjoint({colour.lower() for colour in COLOURS})
 
 
 def test_a_cell_that_is_rounded_to_zero_has_no_sign() -> None:
