@@ -92,6 +92,13 @@ def test_the_progress_has_every_job_once_with_the_names_of_its_runs(several: Exp
     assert all(job.correlation is not None for job in evaluated)
 
 
+def test_the_command_on_the_page_of_a_run_plans_that_run_alone_in_a_folder_of_its_own(several: Experiment) -> None:
+    config = str(several.path("rate", "plots", "config.yaml").relative_to(several.folder))
+    assert f"snakemake --cores all --configfile {config}" in several.path("rate", "report.html").read_text()
+    assert several.planned(config=config) == from_stage("prepare_data", seeds=1)
+    assert "out-rate/report.html" in several.call("-n", config=config)
+
+
 def test_nothing_is_stale_after_the_end(several: Experiment) -> None:
     assert several.planned() == Counter()
 
