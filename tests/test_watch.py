@@ -138,7 +138,7 @@ def test_without_a_plan_a_job_has_the_names_of_the_runs_that_link_to_it(tmp_path
         (tmp_path / run / "logs/evaluate_encoder-1.log").symlink_to(target)
     assert {(one.runs, one.name) for one in jobs_of(tmp_path)} == {
         ((), "build_demo_data"),
-        ((), "pre_prune"),
+        (("shared",), "pre_prune"),
         (("a",), "evaluate_encoder-1"),
         (("a",), "report"),
         (("b",), "report"),

@@ -98,12 +98,15 @@ def running(jobs: Sequence[Job]) -> int:
 
 
 def _begun(folder: Path) -> Progress:
-    """What has begun, as far as logs tell; links to the logs of shared stages tell the runs."""
+    """What has begun, as far as logs tell; links to the logs of shared stages tell the runs, else they are "shared"."""
     runs = sorted({logs.parent.name for logs in folder.glob("*/logs") if _logs(logs)} - {SHARED})
-    sharing: dict[Path, list[str]] = {log: [] for own in ("", SHARED) for log in _logs(folder / own / "logs")}
+    sharing: dict[Path, list[str]] = {log: [] for log in _logs(folder / "logs")}
     for run in runs:
         for log in _logs(folder / run / "logs"):
             sharing.setdefault(log, []).append(run)
+    unlinked = [log for log in _logs(folder / SHARED / "logs") if log not in sharing]
+    sharing |= {log: [SHARED] for log in unlinked}
+    runs += [SHARED] * bool(unlinked)
     if not sharing:
         raise GradiendError(f"{folder}: no job has begun here: start the experiment, or give another experiment_dir")
     root = folder.resolve()
