@@ -117,7 +117,7 @@ def test_an_inlined_figure_has_a_label_and_ids_of_its_own() -> None:
 
 def test_only_validation_decides_and_so_only_its_candidates_are_drawn(page: str) -> None:
     text = Reader(page).text
-    assert f"On validation; one point a learning rate ({len(RATES)}, 5 keep the LMS)." in text
+    assert f"On validation; a point is a learning rate. 5 of {len(RATES)} keep the LMS." in text
 
 
 def test_a_threshold_that_is_not_recorded_is_said() -> None:
