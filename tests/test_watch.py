@@ -45,10 +45,10 @@ def shown(folder: Path, terminal: bool, once: bool = True) -> tuple[int, str]:
     return code, text.getvalue()
 
 
-def rows_of(progress: Progress, height: int) -> list[str]:
+def rows_of(progress: Progress, height: int, width: int = 120) -> list[str]:
     """What stands in the lines of a terminal."""
     text = io.StringIO()
-    Console(file=text, width=120).print(table_of(progress, height))
+    Console(file=text, width=width).print(table_of(progress, height))
     return text.getvalue().splitlines()
 
 
@@ -258,9 +258,18 @@ def test_of_several_runs_the_table_has_a_row_each_and_one_for_what_runs(tmp_path
     job(tmp_path / "run-03", "report", BAR.format(""))
     rows = rows_of(progress_of(tmp_path), height=50)
     assert len(rows) == 1 + 12 + 1 + 1
-    assert "run-03" in rows[4] and "1 of 2 done" in rows[4] and "report" in rows[5]
+    assert "run-03" in rows[4] and "1 of 2" in rows[4] and "report" in rows[5]
     small = rows_of(progress_of(tmp_path), height=12)
-    assert len(small) <= 12 - 2 and "run-03" in "".join(small) and "0 of 12 done" in small[-2] and "6 more" in small[-2]
+    assert len(small) <= 12 - 2 and "run-03" in "".join(small) and "0 of 12" in small[-2] and "6 more" in small[-2]
+
+
+def test_long_names_of_runs_are_told_apart_and_a_run_stays_one_line_in_a_narrow_terminal() -> None:
+    runs = tuple(f"latent_dim={i}-max_steps=10-source=alternative-topk=0.{i}" for i in range(3))
+    jobs = [Job((run,), "evaluate_decoder", RUNNING, share=0.4, left=729, correlation=0.4) for run in runs]
+    jobs += [Job((run,), "prepare_data", DONE, seconds=701) for run in runs]
+    rows = rows_of(Progress(jobs, 0, runs), height=24, width=80)
+    assert len(rows) == 1 + 2 * 3 + 1 and len({row.split()[0] for row in rows[1:7:2]}) == 3
+    assert all("evaluate_decoder" in row and "12 min 9 s" in row for row in rows[2:7:2])
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir(), lambda path: path.touch()])

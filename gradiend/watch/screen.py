@@ -28,6 +28,8 @@ EVERY = 1.0  # seconds
 STYLES = {DONE: "green", RUNNING: "bold cyan", FAILED: "bold red", WAITING: "dim"}
 SIGNS = {DONE: "✓", RUNNING: "▶", FAILED: "✗", WAITING: "·"}
 STEPS = 4  # of a progress bar that get a line where there is no terminal
+BAR = 6  # columns of a terminal that a progress bar has at least
+LONGEST = 20  # characters of a run's name
 AROUND = 4  # lines of a terminal that the rows of the table do not get
 
 Sleep = Callable[[float], None]
@@ -46,9 +48,10 @@ def table_of(progress: Progress, height: int) -> Group:
     Where it has more lines than `height`, runs in which nothing happens share a line.
     """
     many = progress.runs != ("",)
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
     for name in (*(["run"] if many else []), "job", "", "correlation", "time", "left"):
-        table.add_column(name, justify="right" if name in ("correlation", "time", "left") else "left")
+        numeric = name in ("correlation", "time", "left")
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=bool(name), min_width=BAR * (not name))
     for style, cells in _by_run(progress, height - AROUND) if many else map(_row, progress.jobs):
         table.add_row(*cells, style=style)
     return Group(table, Text(summary_of(progress), style="bold"))
@@ -122,8 +125,8 @@ def _of_run(label: str, jobs: Sequence[Job]) -> Row:
     left = [job.left for job in jobs if job.state == WAITING]
     known = [one for one in left if one is not None]
     cells = (
-        Text(label),
-        Text(f"{SIGNS[state]} {len(done)} of {len(jobs)} done"),
+        Text(label if len(label) <= LONGEST else f"{label[: LONGEST // 2 - 1]}…{label[-LONGEST // 2 :]}"),
+        Text(f"{SIGNS[state]} {len(done)} of {len(jobs)}"),
         Text(),
         Text("" if best is None else f"{best:.3f}"),
         Text(duration(took) if took else ""),
