@@ -210,7 +210,7 @@ def test_the_time_left_is_that_of_the_bars_and_of_earlier_times_and_the_rest_is_
     ]
     assert seconds_left(jobs) == (90, ["report"])
     assert summary_of(Progress(jobs, 0, ("",))) == (
-        "1 of 4 jobs done, at least 1 min 30 s left; how long 1 of the jobs take is not known yet"
+        "1 of 4 jobs done, at least 1 min 30 s left; no time is known yet for 1 of the jobs"
     )
 
 

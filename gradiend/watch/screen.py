@@ -92,7 +92,7 @@ def summary_of(progress: Progress) -> str:
     if not left:
         return said if not unknown else f"{said}, time left not known yet"
     several = f" with {running(jobs)} jobs at a time" if running(jobs) > 1 else ""
-    rest = f"; how long {len(unknown)} of the jobs take is not known yet" if unknown else ""
+    rest = f"; no time is known yet for {len(unknown)} of the jobs" if unknown else ""
     return f"{said}, {'at least' if rest or progress.possible else 'about'} {duration(left)} left{several}{rest}"
 
 
