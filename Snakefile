@@ -25,6 +25,7 @@ include: "workflow/rules/comparable.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/index.smk"
+include: "workflow/rules/watch.smk"
 
 
 localrules:

@@ -10,10 +10,10 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from gradiend.comparison import matrix
-from gradiend.plots_style import INK, LONGEST_RUN, PALE, WIDTH, short, styled
-from gradiend.plots_weights import BLUES
+from gradiend.plots_style import LONGEST_RUN, PALE, WIDTH, decimals, name_ticks, short, styled
+from gradiend.plots_weights import BLUES, DARK_TEXT, LIGHT_TEXT
 
-SHARES = LinearSegmentedColormap.from_list("shares", ["#ffffff", *BLUES])
+SHARES = LinearSegmentedColormap.from_list("shares", ["#fdfdfd", *BLUES])  # pure white is the page's, dark at night
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#8a2d00", "#D55E00", "#f7f7f7", "#0072B2", "#00324f"])
 MOST_WRITTEN = 16  # runs, of a map in which numbers are written
 OUTSIDE = "outside"
@@ -111,9 +111,9 @@ def _map(
     values = table.to_numpy(float)
     low, high = limits[0], limits[1] if limits[1] is not None else max(1e-12, float(np.nanmax(values, initial=0.0)))
     axes.pcolormesh(values, cmap=shades, vmin=low, vmax=high, edgecolors="white", linewidth=0.8)
-    axes.set_xticks(np.arange(values.shape[1]) + 0.5, [short(str(name), LONGEST_RUN) for name in table.columns])
+    name_ticks(axes.xaxis, np.arange(values.shape[1]) + 0.5, list(table.columns), LONGEST_RUN)
     axes.tick_params(axis="x", rotation=90 if max(len(str(name)) for name in table.columns) > 4 else 0)
-    axes.set_yticks(np.arange(values.shape[0]) + 0.5, [short(str(name), LONGEST_RUN) for name in table.index])
+    name_ticks(axes.yaxis, np.arange(values.shape[0]) + 0.5, list(table.index), LONGEST_RUN)
     axes.tick_params(length=0, labelsize=8.5)
     axes.set_ylim(values.shape[0], 0)
     axes.grid(visible=False)
@@ -142,16 +142,16 @@ def _written(
         axes.text(column + 0.5, row + 0.5, UNKNOWN, ha="center", va="center", fontsize=8, color=PALE)
         return
     red, green, blue, _ = shades((value - limits[0]) / (limits[1] - limits[0]))
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-    text = f"{100 * value:.0f}" if percent else _number(value)
-    axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color="white" if dark else INK)
+    colour = LIGHT_TEXT if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else DARK_TEXT
+    text = decimals(100 * value, 0) if percent else _number(value)
+    axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=colour)
 
 
 def _number(value: float) -> str:
     """Two decimals; what is not 1, but for rounding, is never written as 1."""
     if 0.995 <= abs(value) < 1 - 1e-6:
         return ">.99" if value > 0 else f"<{MINUS}.99"
-    return f"{value:.2f}".replace("0.", ".", 1).replace("-", MINUS)
+    return decimals(value, 2).replace("0.", ".", 1)
 
 
 def _wrapped(text: str) -> str:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gradiend.plots_style import GRID, INK, PALETTE, WIDTH, colours, legend, points, short, styled
+from gradiend.plots_style import GRID, INK, PALETTE, WIDTH, colours, digits, legend, points, short, styled
 
 
 @styled
@@ -19,7 +19,9 @@ def decoder_grid(candidates: pd.DataFrame, *, base: float | None, threshold: flo
     for axes in (everything, near):
         _candidates(axes, candidates, base)
         if threshold is not None:
-            axes.axvline(100 * threshold, color=PALETTE[1], linestyle="--", label=f"threshold {100 * threshold:.4g} %")
+            axes.axvline(
+                100 * threshold, color=PALETTE[1], linestyle="--", label=f"threshold {digits(100 * threshold)} %"
+            )
         axes.xaxis.set_major_locator(MaxNLocator(5))
     everything.set_title("All candidates")
     _look_near(near, candidates, threshold)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gradiend.plots_style import INK, PALE, WIDTH, colours, points, short, styled
+from gradiend.plots_style import INK, PALE, WIDTH, colours, decimals, name_ticks, points, styled
 
 MOST_POINTS = 300  # drawn of a group
 MOST_IN_ALL = 2_000
@@ -30,7 +30,7 @@ def encoded_values(
     to group by; colours are by their place, or `group_colours`.
     """
     ordered = values.sort_values("encoded", kind="stable", ignore_index=True)
-    said = ordered["text"] if "text" in ordered else ordered["encoded"].map("{:.3f}".format)
+    said = ordered["text"] if "text" in ordered else ordered["encoded"].map(lambda value: decimals(value, 3))
     groups = [(name, ordered.index[ordered["name"] == name]) for name in classes]
     figure = Figure(figsize=(WIDTH, 1.1 + 0.62 * len(groups)), layout="constrained")
     axes = figure.subplots()
@@ -43,7 +43,8 @@ def encoded_values(
         look = {"color": chosen[name], "s": 14, "linewidths": 0, "alpha": 0.55}
         points(axes, encoded, place + _spread(encoded, bins), said.loc[shown].tolist(), **look)
         _box(axes, ordered["encoded"].loc[own].to_numpy(), place)
-    axes.set_yticks(range(len(groups)), [f"{short(name)}\nn = {len(own):,}" for name, own in groups])
+    counts = [f"\nn = {len(own):,}" for _, own in groups]
+    name_ticks(axes.yaxis, range(len(groups)), [name for name, _ in groups], beside=counts)
     margin = 0.06 * (high - low)
     axes.set(xlabel="encoded value", xlim=(low - margin, high + margin), ylim=(len(groups) - 0.45, -0.55))
     axes.axvline(0, color=PALE, linewidth=0.8)

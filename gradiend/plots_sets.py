@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch, Polygon
 from matplotlib.path import Path
 
-from gradiend.plots_style import GRID, INK, LONGEST_RUN, PALETTE, WIDTH, colours, short, styled
+from gradiend.plots_style import GRID, INK, LONGEST_RUN, PALETTE, WIDTH, colours, name_ticks, short, styled
 
 MOST_IN_VENN = 6
 MOST_COLUMNS = 30  # combinations drawn in an UpSet plot, the largest ones
@@ -146,9 +146,7 @@ def _dots(
         axes.plot([place] * len(names), range(len(names)), "o", color=GRID, markersize=5)
         axes.plot([place] * len(there), there, "o-", color=INK, markersize=5, linewidth=1.4)
     sizes = [sum(n for pattern, n in counts.items() if pattern[i]) for i in range(len(names))]
-    axes.set_yticks(
-        range(len(names)), [f"{short(name, LONGEST_RUN)} ({n:,})" for name, n in zip(names, sizes, strict=True)]
-    )
+    name_ticks(axes.yaxis, range(len(names)), names, LONGEST_RUN, beside=[f" ({n:,})" for n in sizes])
     axes.set(ylim=(len(names) - 0.5, -0.5), xticks=[])
     axes.tick_params(length=0, labelsize=8.5)
     axes.grid(visible=False)

@@ -14,7 +14,9 @@ import numpy as np
 from matplotlib import style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 WIDTH = 4.6  # inches: text stays readable where the figure is scaled down to a telephone
 MOST_POINTS = 300  # drawn of a class
@@ -65,6 +67,28 @@ def colours(names: Sequence[str]) -> dict[str, str]:
 def short(name: str, longest: int = LONGEST) -> str:
     """The name, cut in its middle where it is longer than a label may be."""
     return name if len(name) <= longest else f"{name[: longest - 8]}…{name[-7:]}"
+
+
+def decimals(value: float, digits: int) -> str:
+    """So many decimals, with a true minus sign, and never a negative zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def digits(value: float, most: int = 6) -> str:
+    """So many significant digits at most, with a true minus sign."""
+    return f"{value + 0.0:.{most}g}".replace("-", "\N{MINUS SIGN}")
+
+
+def name_ticks(
+    axis: Axis, places: ArrayLike, names: Sequence[Any], longest: int = LONGEST, beside: Sequence[str] = ()
+) -> None:
+    """Ticks with names, and what stands `beside` each; names that are too long are cut, and said when pointed at."""
+    whole = [str(name) for name in names]
+    added = beside or [""] * len(whole)
+    axis.set_ticks(np.asarray(places), [short(name, longest) + more for name, more in zip(whole, added, strict=True)])
+    for label, name in zip(axis.get_ticklabels(), whole, strict=True):
+        if short(name, longest) != name:
+            label.set_url(f"{SAYS}{name}")
 
 
 def legend(figure: Figure, *parts: Axes) -> None:

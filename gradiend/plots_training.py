@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gradiend.plots_style import INK, PALE, PALETTE, WIDTH, colours, legend, short, styled
+from gradiend.plots_style import INK, PALE, PALETTE, WIDTH, colours, digits, legend, short, styled
 
 
 @styled
@@ -31,7 +31,7 @@ def convergence(
     for axes, column in ((loss, "loss"), (correlation, "correlation")):
         _lines_by_seed(axes, curves, column, selected, best_step)
         if thresholds and column in thresholds:
-            label = f"threshold of the {column}: {thresholds[column]:.3g}"
+            label = f"threshold of the {column}: {digits(thresholds[column])}"
             axes.axhline(thresholds[column], color=PALETTE[1], linestyle="--", linewidth=1.2, label=label)
     loss.set_title("Training loss")
     correlation.set(title="Correlation of encoded value and label", ylim=(-1.08, 1.08))
@@ -52,7 +52,7 @@ def seeds(scores: pd.DataFrame, *, metric: str, threshold: float | None, selecte
     figure = Figure(figsize=(WIDTH, 1.5 + 0.36 * len(scores)), layout="constrained")
     axes = figure.subplots()
     if threshold is not None:
-        axes.axvline(threshold, color=PALETTE[1], linestyle="--", linewidth=1.2, label=f"threshold {threshold:.3g}")
+        axes.axvline(threshold, color=PALETTE[1], linestyle="--", linewidth=1.2, label=f"threshold {digits(threshold)}")
     for verdict, colour, marker in (("converged", PALETTE[0], "o"), ("not converged", PALETTE[1], "X")):
         own = scores[(scores["converged"] == (verdict == "converged")) & scores["value"].notna()]
         axes.hlines(own.index, own["low"], own["high"], color=colour, linewidth=2.2)

@@ -7,10 +7,11 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from gradiend.plots_style import INK, WIDTH, points, short, styled
+from gradiend.plots_style import INK, WIDTH, name_ticks, points, styled
 
 SHARES = (1e-12, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0)  # bounds of the colours of the maps
 BLUES = ("#deebf7", "#b6d3ea", "#85b8db", "#4a94c8", "#1b69ad", "#08306b")
+LONGEST_COMPONENT = 34  # characters
 DARK_TEXT, LIGHT_TEXT = "#111111", "#fefefe"  # on a coloured cell, whatever is around it
 
 
@@ -41,7 +42,7 @@ def _by_layer(shares: pd.DataFrame, what: str) -> Figure:
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}" if share > 1e-9 else "0"))
     step = 1 + (columns - 1) // 16
     axes.set_xticks(np.arange(0, columns, step) + 0.5, [str(name) for name in shares.columns[::step]])
-    axes.set_yticks(np.arange(rows) + 0.5, [short(str(name), 34) for name in shares.index])
+    name_ticks(axes.yaxis, np.arange(rows) + 0.5, list(shares.index), LONGEST_COMPONENT)
     axes.tick_params(length=0, labelsize=8.5)
     axes.set(xlabel="layer", ylim=(rows, 0))
     axes.grid(visible=False)

@@ -13,6 +13,7 @@ from gradiend.cross_encoding import NO_ENCODER
 from gradiend.errors import GradiendError
 from gradiend.files import read_json
 from gradiend.model import GradiendModel
+from gradiend.report.common import CAPTIONS, TITLES
 from gradiend.settings import CompareRuns
 from gradiend.stages.compare_runs import NOTHING, run
 
@@ -113,3 +114,7 @@ def test_a_model_for_each_run_is_needed(tmp_path: Path) -> None:
     files: dict[str, Any] = {"models": [], "encodings": [], "figures": tmp_path / "f", "out": tmp_path / "o"}
     with pytest.raises(GradiendError, match="0 --models and 1 --runs: give one of each per run"):
         run(settings=CompareRuns(5), runs=["a"], **files)
+
+
+def test_every_figure_has_a_title_and_a_caption_on_the_index() -> None:
+    assert set(TITLES) == set(CAPTIONS) == ALL

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from gradiend import plots
-from gradiend.plots_style import legend
+from gradiend.plots_style import digits, legend
 
 NOTHING = float("nan")
 CLASSES = ("female", "male")
@@ -208,6 +208,22 @@ def test_every_cell_says_its_parameter_layer_and_share() -> None:
     assert len(said(plots.update_shares(table))) == int(table.notna().sum().sum())
     (row, column), *_ = np.argwhere(table.notna().to_numpy())
     assert said(plots.kept_entries(table))[0].startswith(f"{table.index[row]}, layer {table.columns[column]}: ")
+
+
+def test_a_threshold_is_not_rounded_to_another() -> None:
+    assert [digits(value) for value in (0.9999, -1.0, 99.95, 1e-10, -0.0)] == [
+        "0.9999",
+        "\N{MINUS SIGN}1",
+        "99.95",
+        "1e\N{MINUS SIGN}10",
+        "0",
+    ]
+
+
+def test_a_component_whose_name_is_cut_says_it_whole_when_pointed_at() -> None:
+    component = "block.mixer.in_proj.a_part_with_a_very_long_name (bias)"
+    text = plots.svg(plots.update_shares(pd.DataFrame([[1.0]], index=[component], columns=[0])), "long")
+    assert f"<title>{component}</title>" in text and f">{component}</text>" not in text
 
 
 def test_seeds_that_have_not_converged_differ_in_shape_and_are_named() -> None:

@@ -1,13 +1,27 @@
 """Maps of a comparison: the numbers that they write are those of the tables, in the right cells."""
 
+import xml.etree.ElementTree as ElementTree
+
 import numpy as np
 import pandas as pd
 import pytest
 from comparable import gradiend
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 from gradiend.comparison import Group, cosines, layer_shares, overlaps
-from gradiend.plots_comparison import MOST_WRITTEN, cosine_map, cross_encoding_map, layer_map, overlap_map, seed_pairs
+from gradiend.plots_comparison import (
+    MOST_WRITTEN,
+    SHARES,
+    SIGNED,
+    cosine_map,
+    cross_encoding_map,
+    layer_map,
+    overlap_map,
+    seed_pairs,
+)
+from gradiend.plots_style import LONGEST_RUN, svg
+from gradiend.report.inline import COLOURS
 
 NAMES = ["one", "two", "three"]
 GROUP = Group.of({name: gradiend(i, 20 + i) for i, name in enumerate(NAMES)}, 10)
@@ -41,6 +55,26 @@ def test_encoders_go_down_and_runs_across_and_what_is_missing_is_a_dash() -> Non
     (axes,) = cross_encoding_map(table, NAMES).axes
     minus = "\N{MINUS SIGN}"
     assert written(axes) == [[">.99", f"{minus}.25", f"{minus}.50"], ["\N{EN DASH}"] * 3, [".50", ".25", ">.99"]]
+
+
+def test_the_numbers_and_the_palest_cells_keep_their_colours_on_a_dark_page() -> None:
+    (axes,) = cosine_map(cosines(GROUP), NAMES).axes
+    colours = {to_hex(str(text.get_color())) for text in axes.texts} | {to_hex(SHARES(0.0)), to_hex(SIGNED(0.5))}
+    assert len(colours) > 2 and colours.isdisjoint({colour.lower() for colour in COLOURS})
+
+
+def test_a_cell_that_is_rounded_to_zero_has_no_sign() -> None:
+    values = [[1.0, -0.004, -0.0], [-0.004, 1.0, -0.005001], [-0.0, -0.005001, 1.0]]
+    pairs = [(one, other, values[i][j]) for i, one in enumerate(NAMES) for j, other in enumerate(NAMES)]
+    (axes,) = cosine_map(pd.DataFrame(pairs, columns=["run", "other", "cosine"]), NAMES).axes
+    assert written(axes)[0] == ["1.00", ".00", ".00"] and written(axes)[1][2] == "\N{MINUS SIGN}.01"
+
+
+def test_a_run_whose_name_is_cut_says_it_whole_when_pointed_at() -> None:
+    names = ["one", "x" * (LONGEST_RUN + 1)]
+    pairs = [(one, other, 0.5) for one in names for other in names]
+    root = ElementTree.fromstring(svg(cosine_map(pd.DataFrame(pairs, columns=["run", "other", "cosine"]), names), "c"))
+    assert [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")] == [names[1]] * 2
 
 
 def test_top_and_kept_entries_have_a_map_each() -> None:

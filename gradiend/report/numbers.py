@@ -38,13 +38,13 @@ def score(value: Any) -> str:
         return UNKNOWN
     if 0.9995 <= abs(found) < 1:
         return "> 0.999" if found > 0 else _minus("< -0.999")
-    return _minus(f"{found + 0.0:.3f}").replace(f"{MINUS}0.000", "0.000")
+    return _minus(f"{found:.3f}")
 
 
 def change(value: Any) -> str:
     """A difference of scores, with its sign."""
     shown = score(value)
-    return f"+{shown}" if (known(value) or 0) > 0 and shown[0].isdigit() else shown
+    return f"+{shown}" if (known(value) or 0) > 0 and shown[0].isdigit() and shown != "0.000" else shown
 
 
 def signed(value: Any, digits: int = 3) -> str:
@@ -99,4 +99,7 @@ def arrow(before: str, after: str) -> str:
 
 
 def _minus(text: str) -> str:
-    return MINUS + text[1:] if text.startswith("-") else text.replace("< -", f"< {MINUS}")
+    """With a true minus sign, but none before a zero."""
+    if text.startswith("-"):
+        return MINUS + text[1:] if set(text) & set("123456789") else text[1:]
+    return text.replace("< -", f"< {MINUS}")

@@ -53,10 +53,16 @@ for (const input of document.querySelectorAll("input[data-table]")) {
       `${rows.filter((row) => !row.hidden).length} of ${rows.length}`;
   });
 }
-// What is folded is printed too; afterwards it is folded again.
+// In an archive of `snakemake --report`, nothing lies beside this page: what links there is text, or left out.
+if (!/^(file|https?):$/.test(location.protocol) || /\/data\/raw\/[0-9a-f]+\/[^/]+$/.test(location.pathname)) {
+  for (const note of document.querySelectorAll(".apart")) note.hidden = false;
+  for (const links of document.querySelectorAll(".files")) links.remove();
+  for (const link of document.querySelectorAll("a.beside")) link.replaceWith(link.textContent);
+}
+// What is folded is printed too, but for what says that it is for the screen; afterwards it is folded again.
 const unfolded = [];
 window.addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("details:not([open])")) {
+  for (const part of document.querySelectorAll("details:not([open], .screen)")) {
     part.open = true;
     unfolded.push(part);
   }

@@ -39,6 +39,7 @@ def render(inputs: Inputs, parts: list[Section], svgs: Mapping[str, str], plots:
         plots=plots,
         config=tables_provenance.config_file(inputs),
         folder=inputs.folder,
+        own_folder=tables_provenance.own_folder(inputs),
     )
 
 

@@ -14,7 +14,7 @@ from gradiend.report.outcomes import Outcome
 class Picture:
     """`figure`, or why it is `missing`; `name` is its file's, `alt` says what it shows to those who cannot see it.
 
-    `data` is the table that it is drawn from.
+    `data` is the table that it is drawn from; `hint` is what can be done with it on a screen only.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Picture:
     figure: Figure | None = None
     data: pd.DataFrame | None = None
     missing: str = ""
+    hint: str = ""
 
     @property
     def wide(self) -> bool:

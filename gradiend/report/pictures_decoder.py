@@ -20,7 +20,8 @@ def decoder_grid(inputs: Inputs, outcome: Outcome) -> Picture:
     alt = f"{outcome.what} against the LMS kept, for {len(candidates)} candidates; {passing} of them keep the LMS. "
     rate = number(outcome.choice["learning_rate"])
     alt += f"Chosen: learning rate {rate}." if outcome.made else f"None was chosen: {outcome.choice['reason']}."
-    caption = f"On validation; one point a learning rate ({len(candidates)}, {passing} keep the LMS)."
+    factors = "" if candidates["feature_factor"].nunique() == 1 else " and a feature factor"
+    caption = f"On validation; a point is a learning rate{factors}. {passing} of {len(candidates)} keep the LMS."
     caption += "" if outcome.made else " None was chosen."
     caption += "" if inputs.lms_ratio is not None else " Which share of the LMS must be kept is not recorded."
     figure = plots.decoder_grid(

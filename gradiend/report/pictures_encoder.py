@@ -11,6 +11,7 @@ from gradiend.report.picture import Picture
 
 MOST_WORDS = 14
 OTHER_WORDS = "other words"
+HINT = "Point at one to read its text."
 
 
 def encoded_values(inputs: Inputs) -> Picture:
@@ -27,9 +28,9 @@ def encoded_values(inputs: Inputs) -> Picture:
         "By the class that the source gradient speaks for. Bar: quartiles, circle: median, line: 5 to 95 %. "
         f"{inputs.target_classes[0]} should lie at +1, {inputs.target_classes[1]} at {MINUS}1, all else at 0."
     )
-    caption += _drawn(table["name"]) + " Point at one to read its text."
+    caption += _drawn(table["name"])
     figure = plots.encoded_values(_as_drawn(table, "name"), classes=classes)
-    return Picture("encoded_values", title, alt, caption, figure, table)
+    return Picture("encoded_values", title, alt, caption, figure, table, hint=HINT)
 
 
 def encoded_words(inputs: Inputs) -> Picture:
@@ -49,7 +50,7 @@ def encoded_words(inputs: Inputs) -> Picture:
     alt = "Encoded values by word, medians: " + ", ".join(f"{name} {score(medians[name])}" for name in groups) + "."
     caption = "By the word that the source gradient speaks for; one colour a class." + _drawn(table["group"])
     figure = plots.encoded_values(_as_drawn(table, "group"), classes=groups, group_colours=chosen)
-    return Picture("encoded_words", title, alt, caption, figure, table)
+    return Picture("encoded_words", title, alt, caption, figure, table, hint=HINT)
 
 
 def _labelled(keys: list[tuple[str, str]], inputs: Inputs) -> tuple[list[str], list[str]]:

@@ -13,6 +13,7 @@ from gradiend.report.numbers import UNKNOWN, count, percent
 from gradiend.report.picture import Picture
 
 OUTSIDE = UNKNOWN
+HINT = "Point at a cell, or at a name that is cut, to read what it is."
 
 
 def kept_entries(inputs: Inputs) -> Picture:
@@ -27,7 +28,7 @@ def kept_entries(inputs: Inputs) -> Picture:
     shares = shares_by_layer({name: kept / size if size else np.nan for name, (kept, size) in counts.items()})
     caption = f"{said} In a cell: percent of the parameter's entries. {OUTSIDE}: outside the layers."
     data = pd.DataFrame([(name, *own) for name, own in counts.items()], columns=["parameter", "kept", "entries"])
-    return Picture("kept_entries", title, said, caption, plots.kept_entries(shares), data)
+    return Picture("kept_entries", title, said, caption, plots.kept_entries(shares), data, hint=HINT)
 
 
 def update_shares(inputs: Inputs) -> Picture:
@@ -41,7 +42,7 @@ def update_shares(inputs: Inputs) -> Picture:
     )
     caption = f"{said} All cells together are 100 %. {OUTSIDE}: outside the layers."
     data = pd.DataFrame(list(found.items()), columns=["parameter", "share of the squared norm"])
-    return Picture("update_shares", title, said, caption, plots.update_shares(shares_by_layer(found)), data)
+    return Picture("update_shares", title, said, caption, plots.update_shares(shares_by_layer(found)), data, hint=HINT)
 
 
 def shares_by_layer(shares: Mapping[str, float]) -> pd.DataFrame:

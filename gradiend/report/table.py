@@ -8,7 +8,8 @@ from dataclasses import dataclass
 class Table:
     """A caption, what the columns are, and the cells; the first `texts` columns are text, the others numbers.
 
-    `note` stands below it; where there are no rows it stands in the table's place.
+    `note` stands below it; where there are no rows it stands in the table's place. One that is not `printed` is on
+    the screen only.
     """
 
     caption: str
@@ -16,3 +17,4 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     texts: int = 1
+    printed: bool = True

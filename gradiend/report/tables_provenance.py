@@ -2,6 +2,7 @@
 
 import json
 from importlib.metadata import version
+from pathlib import Path
 
 import yaml
 
@@ -52,8 +53,16 @@ def times(inputs: Inputs) -> Table:
 
 def config_file(inputs: Inputs) -> str:
     """A config file that makes this run again, whatever else its own config file held."""
-    content = {"experiment_dir": inputs.folder, **inputs.config}
+    content = {"experiment_dir": own_folder(inputs), **inputs.config}
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+
+
+def own_folder(inputs: Inputs) -> str:
+    """The folder of this run alone. What lies in that of one of several runs are links to what they share."""
+    if not inputs.name:
+        return inputs.folder
+    experiment = Path(inputs.folder).parent
+    return (experiment.parent / f"{experiment.name or 'run'}-{inputs.name}").as_posix()
 
 
 def _plain(value: object) -> str:

@@ -27,4 +27,4 @@ def kept_entries(inputs: Inputs) -> Table:
     rows = [[name, count(kept), count(size), percent(kept / size if size else None)] for name, (kept, size) in counts]
     total = inputs.space.input_dim
     note = f"{count(total)} of {count(inputs.entries)} entries of the selected parameters are kept."
-    return Table("Kept entries by parameter", ["parameter", "kept", "entries", "share"], rows, note)
+    return Table("Kept entries by parameter", ["parameter", "kept", "entries", "share"], rows, note, printed=False)

@@ -4,8 +4,10 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from experiment import PROJECT, Experiment, from_stage
@@ -58,9 +60,15 @@ def test_summary_and_report_work(finished: Experiment) -> None:
         assert part in page, part
 
 
-def test_the_config_file_that_the_report_shows_makes_the_run_again(finished: Experiment) -> None:
-    shown = finished.path("plots", "config.yaml").relative_to(finished.folder)
-    assert finished.planned(config=str(shown)) == Counter()
+def test_a_page_lies_in_the_archive_where_it_looks_for_itself(finished: Experiment) -> None:
+    output = finished.call("--report", "archive.zip", environment={"https_proxy": "http://127.0.0.1:9"})
+    assert output.startswith("0\n"), output
+    (page,) = [
+        name for name in ZipFile(finished.folder / "archive.zip").namelist() if "/raw/" in name and "html" in name
+    ]
+    script = files("gradiend.report").joinpath("page.js").read_text(encoding="utf-8")
+    assert r"/\/data\/raw\/[0-9a-f]+\/[^/]+$/.test(location.pathname)" in script
+    assert re.search(r"/data/raw/[0-9a-f]+/report\.html$", page)
 
 
 @pytest.mark.parametrize("model", ["demo", "demo-causal"])

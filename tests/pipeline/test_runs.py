@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from experiment import Experiment, from_stage
 
+from gradiend.watch.jobs import finished, progress_of
+from gradiend.watch.screen import label_of
+
 pytestmark = pytest.mark.xdist_group("sharing")
 
 ONE_SEED = {"training_arguments__max_seeds": 1, "training_arguments__min_convergent_seeds": 1}
@@ -77,6 +80,23 @@ def test_a_run_of_several_has_the_very_files_of_that_run_alone(several: Experime
     ]
     for name in names:
         assert filecmp.cmp(alone.path(name), several.path("rate", name), shallow=False), name
+
+
+def test_the_progress_has_every_job_once_with_the_names_of_its_runs(several: Experiment) -> None:
+    progress = progress_of(several.path())
+    assert finished(progress.jobs) and progress.possible == 0
+    assert Counter(job.stage for job in progress.jobs) == jobs_of_all_runs() - LINKS - LINKS - LINKS - LINKS
+    names = {label_of(job.runs, progress.runs) for job in progress.jobs}
+    assert names == {"all runs", "grid + 2 more", "grid + 1 more", *RUNS}
+    evaluated = [job for job in progress.jobs if job.stage == "evaluate_encoder"]
+    assert all(job.correlation is not None for job in evaluated)
+
+
+def test_the_command_on_the_page_of_a_run_plans_that_run_alone_in_a_folder_of_its_own(several: Experiment) -> None:
+    config = str(several.path("rate", "plots", "config.yaml").relative_to(several.folder))
+    assert f"snakemake --cores all --configfile {config}" in several.path("rate", "report.html").read_text()
+    assert several.planned(config=config) == from_stage("prepare_data", seeds=1)
+    assert "out-rate/report.html" in several.call("-n", config=config)
 
 
 def test_nothing_is_stale_after_the_end(several: Experiment) -> None:

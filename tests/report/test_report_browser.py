@@ -1,7 +1,9 @@
 """The pages in a real Chromium: nothing is asked for, nothing complains, everything can be seen, read and used."""
 
+import base64
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -57,6 +59,7 @@ CONTRASTS = """\
   return found;
 })()
 """
+SEEN = "document.body.innerText"
 FIGURES = "[...document.querySelectorAll('figure svg')].map((e) => e.getBoundingClientRect().toJSON())"
 
 
@@ -78,7 +81,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         summaries[name] = summary(inputs_of(run))
     summaries["failed"]["encoder"]["correlation"] = 0.123
     links = {name: f"{name}/report.html" for name in summaries}
-    (folder / "index.html").write_text(render_index("runs", summaries, links, {}), encoding="utf-8")
+    (folder / "index.html").write_text(render_index("runs", summaries, links), encoding="utf-8")
     return folder
 
 
@@ -116,6 +119,62 @@ def test_every_link_leads_to_a_file_or_a_place_in_the_page(tab: Browser, folder:
             "[a.href, !a.hash || document.getElementById(decodeURIComponent(a.hash.slice(1))) !== null])"
         ):
             assert there and Path(target.removeprefix("file://").split("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("name", ["good/report", "index"])
+def test_in_the_archive_of_a_snakemake_report_no_link_leads_nowhere(
+    tab: Browser, folder: Path, tmp_path: Path, name: str
+) -> None:
+    page = tmp_path / "data/raw/0123456789abcdef" / Path(name).with_suffix(".html").name
+    page.parent.mkdir(parents=True)
+    shutil.copy(folder / f"{name}.html", page)
+    tab.open(page)
+    links = tab.run("[...document.querySelectorAll('a[href]')].map((a) => a.href)")
+    assert {link.partition("#")[0] for link in links} == {page.resolve().as_uri()}
+    assert "part of an archive" in tab.run(SEEN) and ("good" in tab.run(SEEN) or name != "index")
+    tab.open(folder / f"{name}.html")
+    assert "part of an archive" not in tab.run(SEEN)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_index_of_a_dozen_runs_fits_at_every_width(tab: Browser, tmp_path: Path, width: int) -> None:
+    page = tmp_path / "index.html"
+    page.write_text(render_index("runs", *dozen()), encoding="utf-8")
+    tab.open(page, width)
+    scrolls = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth).length"
+    assert tab.run(scrolls) == 0 and tab.run("document.documentElement.scrollWidth") <= width
+    assert tab.run("document.querySelectorAll('#runs tbody tr').length") == 12
+    words = " ".join(tab.run(SEEN).split())
+    assert "P(female) on male 0.063 → 0.081" in words and "to strengthen male" in words
+    tab.photograph(SHOTS / f"index-of-twelve-{width}.png")
+
+
+def test_the_index_of_a_dozen_runs_is_printed_whole(tab: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text(render_index("runs", *dozen()), encoding="utf-8")
+    tab.open(page, 710)  # A4 between the margins
+    tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert tab.run("document.querySelector('#runs').getBoundingClientRect().right") <= 710
+    tab.open(page)
+
+
+def dozen() -> tuple[dict[str, Any], dict[str, str]]:
+    """Summaries of twelve runs that differ in five settings, and links to their pages."""
+    summaries = {}
+    for i in range(12):
+        run = files()
+        own = {
+            "source": ("alternative", "factual")[i % 2],
+            "max_steps": 10 * i,
+            "learning_rate": "auto",
+            "latent_dim": i,
+        }
+        pruning = {"pre_prune_config": {"topk": 0.1 * i, "n_samples": 8 + i}}
+        run["config"] = run["config"] | {"training_arguments": own | pruning}
+        summaries[f"latent_dim={i}-max_steps={10 * i}-source={own['source']}-topk={0.1 * i:.1f}"] = summary(
+            inputs_of(run)
+        )
+    return summaries, {name: f"{name}/report.html" for name in summaries}
 
 
 def test_a_point_says_its_text_when_it_is_pointed_at(tab: Browser, folder: Path) -> None:
@@ -188,12 +247,32 @@ def test_the_page_prints_without_being_cut(tab: Browser, folder: Path) -> None:
     tab.open(folder / "good/report.html")
 
 
-def test_what_is_folded_is_printed_and_folded_again(tab: Browser, folder: Path) -> None:
+def test_what_is_folded_is_printed_but_what_is_for_the_screen_and_folded_again(tab: Browser, folder: Path) -> None:
     tab.open(folder / "good/report.html")
     count = "document.querySelectorAll('details[open]').length"
-    for event, opened in (("beforeprint", 7), ("afterprint", 0)):
+    assert tab.run("document.querySelectorAll('details').length") == 7
+    for event, opened in (("beforeprint", 5), ("afterprint", 0)):
         tab.driver.execute_script(f"window.dispatchEvent(new Event('{event}'))")
         assert tab.run(count) == opened
+
+
+def test_what_only_a_screen_can_do_is_not_printed_and_what_is_left_out_is_said(tab: Browser, folder: Path) -> None:
+    tab.open(folder / "good/report.html")
+    assert "Point at one to read its text." in tab.run(SEEN) and "Not printed" not in tab.run(SEEN)
+    tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert "Point at" not in tab.run(SEEN) and "Not printed: Kept entries by parameter" in tab.run(SEEN)
+    tab.open(folder / "index.html")
+    assert "Click a heading" in tab.run(SEEN)
+    tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert "Click a heading" not in tab.run(SEEN)
+    tab.open(folder / "good/report.html")
+
+
+def test_a_report_is_printed_on_at_most_eight_pages(tab: Browser, tmp_path: Path) -> None:
+    page_of(tmp_path, files())
+    tab.open(tmp_path / "report.html")
+    printed = base64.b64decode(tab.driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 8
 
 
 def test_no_number_is_broken_in_print(tab: Browser, folder: Path) -> None:

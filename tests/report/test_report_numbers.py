@@ -31,3 +31,21 @@ from gradiend.report import numbers
 )
 def test_numbers_have_sensible_digits(function: Callable[[Any], str], value: Any, shown: str) -> None:
     assert function(value) == shown
+
+
+@pytest.mark.parametrize("value", [-0.0, -1e-9, -0.0004])
+@pytest.mark.parametrize(
+    "function",
+    [
+        numbers.score,
+        numbers.change,
+        numbers.number,
+        numbers.signed,
+        numbers.count,
+        numbers.percent,
+        numbers.probability,
+    ],
+)
+def test_no_zero_has_a_sign(function: Callable[[Any], str], value: float) -> None:
+    shown = function(value)
+    assert set(shown) & set("123456789") or shown[0] == "0"

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+import yaml
 from report_reader import Reader, inputs_of, page_of, words_of
 from report_runs import FIRST, RATES, files
 
@@ -116,7 +117,7 @@ def test_an_inlined_figure_has_a_label_and_ids_of_its_own() -> None:
 
 def test_only_validation_decides_and_so_only_its_candidates_are_drawn(page: str) -> None:
     text = Reader(page).text
-    assert f"On validation; one point a learning rate ({len(RATES)}, 5 keep the LMS)." in text
+    assert f"On validation; a point is a learning rate. 5 of {len(RATES)} keep the LMS." in text
 
 
 def test_a_threshold_that_is_not_recorded_is_said() -> None:
@@ -130,6 +131,15 @@ def test_the_page_of_one_of_several_runs_names_it_and_leads_back_to_all(tmp_path
     reader = Reader(page_of(tmp_path, files(), name="rate=0.1"))
     assert reader.text.count("rate=0.1 : female vs male") == 1 and "rate=0.1: female vs male" in reader.text
     assert "../index.html" in reader.links
+
+
+def test_one_of_several_runs_is_remade_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    text = Reader(page_of(tmp_path, files(), name="rate=0.1")).text
+    own = f"{tmp_path.parent}-rate=0.1"
+    assert yaml.safe_load((tmp_path / "plots" / "config.yaml").read_text())["experiment_dir"] == own
+    assert f"alone and in a folder of its own, {own}/" in text and "nothing to be done" not in text
+    page_of(tmp_path, files())
+    assert yaml.safe_load((tmp_path / "plots" / "config.yaml").read_text())["experiment_dir"] == str(tmp_path)
 
 
 def test_transitions_and_thresholds_have_the_signs_that_the_page_has_everywhere() -> None:

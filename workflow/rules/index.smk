@@ -5,6 +5,7 @@ rule index:
     input:
         numbers=of_all_runs(f"{ROOT}/report.json"),
         pages=of_all_runs(f"{ROOT}/report.html"),
+        comparison=rules.compare_runs.output.summary if len(RUNS) > 1 else [],
         figures=rules.compare_runs.output.figures if len(RUNS) > 1 else [],
     output:
         report(f"{OUT}/index.html", category="Report", labels={"run": "all runs"}, caption="../report/index.rst"),
@@ -17,4 +18,5 @@ rule index:
     params:
         code=code_of("index"),
     shell:
-        "python -m gradiend.stages.index --numbers {input.numbers:q} --figures {input.figures:q} --out {output:q} 2> {log:q}"
+        "python -m gradiend.stages.index --numbers {input.numbers:q} --comparison {input.comparison:q}"
+        " --figures {input.figures:q} --out {output:q} 2> {log:q}"
