@@ -51,7 +51,7 @@ def run(
     require_free_space(out, needed - bytes_of_others(out, number))
     for own in rows.values():
         own.check()
-    counts = {split: _write(out / split, split, own, number, shards) for split, own in rows.items()}
+    counts = {split: write_store(out / split, split, own, number, shards) for split, own in rows.items()}
     if number == 0:
         record_shards(out, shards, made_from)
     own_share = f"shard {number} of {shards} of the " if shards > 1 else ""
@@ -60,7 +60,7 @@ def run(
     return f"cache_gradients: {own_share}rows of {kept.input_dim} entries: {found} ({size}){_dropped(rows)}"
 
 
-def _write(folder: Path, split: str, rows: LiveRows, shard: int, shards: int) -> int:
+def write_store(folder: Path, split: str, rows: LiveRows, shard: int = 0, shards: int = 1) -> int:
     """Write one shard of a split, and with the first the table of all rows; how many rows the shard has."""
     names = ("factual",) if split == "neutral" else ("factual", "alternative")
     chunks = rows.by_length()

@@ -11,7 +11,10 @@ from gradiend.settings import STAGES
 
 DONE, RUNNING, FAILED, WAITING = "done", "running", "failed", "waiting"
 FIRST = ("build_demo_data", "build_demo_model", "check_demo_model")
-OPTIONAL = ("train_mlm_head", "tune_learning_rate", "measure_stability", "cross_encode", "compare_runs")
+OPTIONAL = (
+    *("train_mlm_head", "tune_learning_rate", "train_control"),
+    *("measure_stability", "cross_encode", "compare_runs"),
+)
 UNTIMED = ("link_run", "link_seeds")  # they have no benchmark, and are done at once
 ORDER = (*FIRST, *STAGES, "index")
 TAIL = 20_000  # bytes of a log that are read: the last state of its progress bar is in them
