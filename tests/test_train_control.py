@@ -126,6 +126,29 @@ def test_a_control_is_pruned_as_the_run_itself_and_the_same_config_gives_the_sam
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        {"supervised_encoder": True},
+        {"latent_dim": 2},
+        {"normalize_gradiend": False},
+        {"do_eval": False},
+        {"source": "diff", "target": "factual", "activation_encoder": "relu"},
+        {"convergent_metric": "loss", "convergent_score_threshold": 1.0},
+    ],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_in_every_mode_the_sign_of_a_control_is_that_of_validation(
+    inputs: dict[str, Any], tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    run(settings=settings(inputs, **arguments), seed=0, **inputs, out=tmp_path / "seed_0.json")
+    found = read_json(tmp_path / "seed_0.json")
+    supervised = "supervised_encoder" in arguments  # such a sign is that of the labels that it was trained on
+    for kind in ("control", "random_encoder"):
+        assert found[kind]["validation"]["correlation"] >= 0 or supervised
+        assert found[kind]["test"]["n"] == 5
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ({"train_batch_size": 1}, "control.seeds: a batch of one example has its class however it is drawn"),
