@@ -29,7 +29,11 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _require_names(schema: Schema, path: Path) -> None:
-    """The names of columns have no checksum, but pandas notes them a second time."""
-    noted = [column["name"] for column in (schema.pandas_metadata or {"columns": ()})["columns"]]
-    if noted and noted != schema.names:
-        raise GradiendError(f"{path}: not a readable Parquet file (its columns are {schema.names} and {noted})")
+    """The names of columns have no checksum, but pandas notes them, and twice."""
+    columns = (schema.pandas_metadata or {"columns": ()})["columns"]
+    fields = [column["field_name"] for column in columns]
+    names = [column["name"] or column["field_name"] for column in columns]  # an index may have no name
+    if columns and not fields == names == schema.names:
+        raise GradiendError(
+            f"{path}: not a readable Parquet file (its columns are {schema.names}, {fields} and {names})"
+        )
