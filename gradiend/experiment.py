@@ -167,6 +167,19 @@ class TuningConfig:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class ControlConfig:
+    """The control of the training: the same, on batches that are drawn regardless of class."""
+
+    seeds: OptionalCount = None
+    """Seeds to train so, from training_arguments.seed on. None: none."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any) -> Any:
+        return constructed(cls, values, handler)
+
+
+@dataclass(frozen=True, config=CONFIG)
 class ComparisonConfig:
     """The comparison of runs and of seeds."""
 
@@ -192,6 +205,8 @@ class ExperimentConfig:
     """The decoder evaluation."""
     tuning: TuningConfig = field(default_factory=TuningConfig)
     """The search for a learning rate."""
+    control: ControlConfig = field(default_factory=ControlConfig)
+    """The control of the training: batches drawn regardless of class."""
     comparison: ComparisonConfig = field(default_factory=ComparisonConfig)
     """The comparison of runs; about all of them together, and so only at the top."""
     shards: Count = 1
@@ -221,6 +236,13 @@ class ExperimentConfig:
             raise ValueError(
                 "data.neutral: is missing: prediction_objective 'sequence_classification' needs texts whose labels "
                 "are to stay as they are"
+            )
+        if self.control.seeds and arguments.supervised_decoder:
+            raise ValueError("control.seeds: compares encoders, and supervised_decoder trains none: leave control out")
+        if self.control.seeds and arguments.train_batch_size == 1:
+            raise ValueError(
+                "control.seeds: a batch of one example has its class however it is drawn: "
+                "give a train_batch_size of 2 or more, or leave control out"
             )
         if self.model.device_map and (one := arguments.device_base_model or arguments.device):
             raise ValueError(

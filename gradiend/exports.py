@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradiend.arguments import PostPruneConfig, PrePruneConfig, TrainingArguments
     from gradiend.errors import GradiendError
-    from gradiend.experiment import Columns, DecoderConfig
+    from gradiend.experiment import Columns, ControlConfig, DecoderConfig
     from gradiend.model import GradiendModel
     from gradiend.space import ParameterSpace
     from gradiend.trainer.creation import create_model_with_gradiend
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Columns",
+    "ControlConfig",
     "DecoderConfig",
     "GradiendError",
     "GradiendModel",
@@ -31,6 +32,7 @@ __all__ = [
 
 _MODULES = {
     "Columns": "experiment",
+    "ControlConfig": "experiment",
     "DecoderConfig": "experiment",
     "GradiendError": "errors",
     "GradiendModel": "model",

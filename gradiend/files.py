@@ -120,15 +120,35 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read UTF-8 JSON; a missing or broken file is a `GradiendError` that names it."""
+    """Read UTF-8 JSON; a missing or broken file is a `GradiendError` that names it, and so is a key that it lacks."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_hook=lambda values: _Object(values, path))
     except FileNotFoundError as error:
         raise GradiendError(f"{path}: no such file") from error
     except OSError as error:
         raise GradiendError(f"{path}: not readable ({error.strerror})") from error
     except ValueError as error:
         raise GradiendError(f"{path}: not a JSON file ({error}); delete it and run again") from error
+
+
+class _MissingKey(GradiendError, KeyError):
+    """A key that a JSON file lacks; a `KeyError` for those who know what to say of it."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class _Object(dict[str, Any]):
+    """An object of a JSON file, which says of what file it is where a key is missing; copies are plain objects."""
+
+    def __init__(self, values: Iterable[Any], path: Path | None = None) -> None:
+        super().__init__(values)
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        if self._path is None:
+            raise KeyError(key)
+        raise _MissingKey(f"{self._path}: has no '{key}'; delete it and run again")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -167,7 +167,8 @@ class GradiendModel(nn.Module):
         try:
             model.load_state_dict(load_file(path))
         except (OSError, SafetensorError, RuntimeError) as error:
-            raise GradiendError(f"{path}: not the weights of a GRADIEND like its config.json ({error})") from error
+            reason = " ".join(str(error).split())
+            raise GradiendError(f"{path}: not the weights of a GRADIEND like its config.json ({reason})") from error
         return model
 
 

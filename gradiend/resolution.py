@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from gradiend.arguments import MlmHeadConfig
 from gradiend.errors import GradiendError
 from gradiend.experiment import DEFAULT_LEARNING_RATES, ExperimentConfig
-from gradiend.settings import STAGES, BaseModel, CacheGradients
+from gradiend.settings import STAGES, BaseModel, CacheGradients, Train
 
 S = TypeVar("S")
 Values = dict[str, Any]
@@ -125,21 +125,20 @@ def _train(config: ExperimentConfig) -> Values:
 
 def _tune_learning_rate(config: ExperimentConfig) -> Values:
     """How a seed is trained, without what neither its rate nor its weights depend on; the rows are stored ones."""
-    arguments = config.training_arguments
-    checkpoints = {"save_strategy": "no" if arguments.save_strategy == "no" else "best", "delete_models": True}
-    train = dataclasses.replace(
-        stage_settings("train", config),
-        **checkpoints,
-        learning_rate="auto",
-        save_steps=1,
-        save_only_best=True,
-        live=None,
-    )
     return {
-        "train": train,
+        "train": dataclasses.replace(_train_alone(config), learning_rate="auto"),
         "factors": sorted(set(config.tuning.factors)),
-        "max_seeds": config.tuning.max_seeds or arguments.max_seeds,
+        "max_seeds": config.tuning.max_seeds or config.training_arguments.max_seeds,
     }
+
+
+def _train_alone(config: ExperimentConfig) -> Train:
+    """How a seed is trained, without its checkpoints, and without what rows are computed from."""
+    strategy = "no" if config.training_arguments.save_strategy == "no" else "best"
+    train: Train = stage_settings("train", config)
+    return dataclasses.replace(
+        train, save_strategy=strategy, save_steps=1, save_only_best=True, delete_models=True, live=None
+    )
 
 
 def _evaluate_encoder(config: ExperimentConfig) -> Values:
@@ -149,6 +148,15 @@ def _evaluate_encoder(config: ExperimentConfig) -> Values:
 
 def _evaluate_test(config: ExperimentConfig) -> Values:
     return {"max_size": config.training_arguments.encoder_eval_max_size}
+
+
+def _train_control(config: ExperimentConfig) -> Values:
+    """As the run itself is trained, pruned and evaluated; what rows are computed from stands in `rows` alone."""
+    return {
+        "train": _train_alone(config),
+        "post_prune": stage_settings("post_prune", config),
+        "evaluate_test": dataclasses.replace(stage_settings("evaluate_test", config), live=None),
+    }
 
 
 def _comparison(config: ExperimentConfig) -> Values:
@@ -193,6 +201,7 @@ OWN: dict[str, Callable[[ExperimentConfig], Values]] = {
     "evaluate_encoder": _evaluate_encoder,
     "post_prune": _post_prune,
     "evaluate_test": _evaluate_test,
+    "train_control": _train_control,
     "evaluate_decoder": _evaluate_decoder,
     "measure_stability": _comparison,
     "cross_encode": _evaluate_test,

@@ -161,6 +161,14 @@ def _search(config: ExperimentConfig, size: Size) -> Estimate:
     return memory, operations * len(config.tuning.factors) * seeds
 
 
+def _control(config: ExperimentConfig, size: Size) -> Estimate:
+    """Training rows of its own, and a training."""
+    if config.control.seeds is None:
+        return 0.0, 0.0
+    (of_rows, computing), (of_training, training) = _gradients(config, size), _gradiend(config, size)
+    return of_rows + of_training, computing * config.shards + training
+
+
 def _decoder(config: ExperimentConfig, size: Size) -> Estimate:
     rates = len(config.decoder.learning_rates or DEFAULT_LEARNING_RATES)
     candidates = 2 * 2 * (rates + 5) * len(config.decoder.directions)  # the baseline's too
@@ -183,6 +191,7 @@ STAGES = {
     "select_seed": _gradiend,
     "post_prune": _gradiend,
     "evaluate_test": _gradiend,
+    "train_control": _control,
     "cross_encode": _gradients,
     "evaluate_decoder": _decoder,
     "rewrite_model": _rewrite,
@@ -196,8 +205,8 @@ def devices_of(stage: str, config: ExperimentConfig) -> list[str]:
     base = spread or arguments.device_base_model or arguments.device or AUTO
     if stage in ("train_mlm_head", "cache_importance", "cache_gradients", "cross_encode", "evaluate_decoder"):
         return [base]
-    live = [] if arguments.use_cached_gradients else [base]
-    if stage not in ("train", "tune_learning_rate"):
+    live = [] if arguments.use_cached_gradients and stage != "train_control" else [base]
+    if stage not in ("train", "tune_learning_rate", "train_control"):
         return live
     own = [one or arguments.device or AUTO for one in (arguments.device_encoder, arguments.device_decoder)]
     return [*own, *live]

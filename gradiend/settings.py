@@ -179,6 +179,20 @@ class PostPrune:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class TrainControl:
+    """Examples in batches drawn regardless of class -> one GRADIEND, and its score on test.
+
+    `rows` says what the gradients are computed from; the others are how the run itself goes, where rows are stored.
+    """
+
+    rows: CacheGradients
+    use_cached_gradients: bool
+    train: Train
+    post_prune: PostPrune
+    evaluate_test: EvaluateEncoder
+
+
+@dataclass(frozen=True, config=CONFIG)
 class EvaluateDecoder:
     """Base model and GRADIEND -> the grid of rewritten models and the choice among them."""
 
@@ -253,6 +267,7 @@ STAGES: dict[str, type[Any]] = {
     "select_seed": SelectSeed,
     "post_prune": PostPrune,
     "evaluate_test": EvaluateEncoder,
+    "train_control": TrainControl,
     "evaluate_decoder": EvaluateDecoder,
     "rewrite_model": RewriteModel,
     "report": Report,

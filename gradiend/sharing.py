@@ -17,6 +17,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "select_seed": ("evaluate_encoder",),
     "post_prune": ("select_seed",),
     "evaluate_test": ("post_prune",),
+    "train_control": ("prepare_data", "train_mlm_head", "pre_prune", "cache_gradients", "tune_learning_rate"),
     "evaluate_decoder": ("post_prune",),
     "rewrite_model": ("prepare_data", "evaluate_decoder"),
 }

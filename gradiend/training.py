@@ -81,6 +81,17 @@ def train(
     return _finished(loop, chosen, sample or _training_sample(settings, training_rows), in_training=sample is not None)
 
 
+def untrained(settings: Train, space: ParameterSpace, seed: int) -> GradiendModel:
+    """The GRADIEND that `train` begins with."""
+    return _new_model(settings, space, seed, {})
+
+
+def oriented(model: GradiendModel, settings: Train, evaluation_rows: Rows) -> GradiendModel:
+    """The same model, oriented by its evaluation rows as `train` orients one that is evaluated during training."""
+    _orient(model, settings, Sample.capped(evaluation_rows, settings).evaluate(model))
+    return model
+
+
 def reads_evaluation_rows(settings: Train) -> bool:
     """Whether the encoder is evaluated during training; one that is not trained is not."""
     return _evaluates(settings) and not settings.supervised_decoder

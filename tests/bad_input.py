@@ -122,6 +122,10 @@ CASES["The config"] |= {
     "convergence by loss without a threshold": arguments(convergent_metric="loss"),
     "both topk and threshold": arguments(pre_prune_config={"topk": 0.1, "threshold": 0.5}),
     "a share above 1": arguments(pre_prune_config={"topk": 1.5}),
+    "a control with batches of one example": lambda given: (
+        given.argument(train_batch_size=1),
+        given.config.update(control={"seeds": 2}),
+    ),
     "one target class": config(target_classes=["female"]),
     "the same target class twice": config(target_classes=["female", "female"]),
     "no data": config(data={}),

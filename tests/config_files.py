@@ -46,7 +46,9 @@ def config(**arguments: Any) -> ExperimentConfig:
 
 ARGUMENTS = "training_arguments"
 PRE, POST = f"{ARGUMENTS}.pre_prune_config", f"{ARGUMENTS}.post_prune_config"
-AT_THE_TOP = "experiment_dir, model, data, target_classes, training_arguments, decoder, tuning, comparison, shards"
+AT_THE_TOP = (
+    "experiment_dir, model, data, target_classes, training_arguments, decoder, tuning, control, comparison, shards"
+)
 COUNT = "should be an integer >= 1"
 TOPK = "should be an integer count >= 1 or a fraction in (0, 1]"
 RATE = "should be a number > 0, 'auto' or 'tune'"

@@ -13,6 +13,7 @@ from gradiend.space import ParameterSpace
 Files = dict[str, Any]
 FIRST, SECOND = "female", "male"
 WORDS = {FIRST: "she", SECOND: "he"}
+SCORED = ("correlation", "correlation_interval", "n", "reason")  # of a control
 RATES = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 
 
@@ -26,6 +27,7 @@ def files(first: str = FIRST, second: str = SECOND, others: tuple[str, ...] = ("
     return {
         "trainings": [training(seed, first, second) for seed in (0, 1, 2)],
         "evaluations": [block(0.97) | {"seed": seed, "loss": 2.1e-10, "training_score": 0.97} for seed in (0, 1, 2)],
+        "controls": [control(seed, first, second) for seed in (0, 1)],
         "seed_report": seed_report(0.97, 0.99, 0.31),
         "data_summary": data_summary(first, second, others),
         "metrics": metrics(encodings),
@@ -69,6 +71,15 @@ def training(seed: int, first: str, second: str) -> Files:
         "curves": curve,
         "warnings": ["eval_steps 25 does not divide the steps of an epoch"] if seed == 1 else [],
     }
+
+
+def control(seed: int, first: str, second: str) -> Files:
+    scores = {"control": 0.6 + 0.1 * seed, "random_encoder": 0.2 - 0.3 * seed}
+    own = {
+        name: {split: {key: block(value)[key] for key in SCORED} for split in ("validation", "test")}
+        for name, value in scores.items()
+    }
+    return training(seed, first, second) | {"best_step": 50} | own
 
 
 def block(correlation: float | None, classes: Mapping[str, Any] | None = None, reason: str | None = None) -> Files:

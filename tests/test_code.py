@@ -14,19 +14,20 @@ from gradiend.settings import STAGES
 CHANGE = "\n\ndef _added_by_a_test() -> int:\n    return 1\n"
 MODULES: dict[str, set[str]] = {
     "lms.py": {"evaluate_decoder"},
-    "training.py": {"train", "tune_learning_rate"},
-    "pruning.py": {"pre_prune", "post_prune", "measure_stability", "compare_runs"},
+    "training.py": {"train", "train_control", "tune_learning_rate"},
+    "pruning.py": {"pre_prune", "post_prune", "train_control", "measure_stability", "compare_runs"},
     "selection.py": {"select_seed", "tune_learning_rate", "measure_stability"},
     "rewriting.py": {"evaluate_decoder", "rewrite_model"},
     "examples/splits.py": {"prepare_data"},
-    "stages/post_prune.py": {"post_prune"},
+    "examples/mixing.py": {"train_control"},
+    "stages/post_prune.py": {"post_prune", "train_control"},
     "stages/evaluate_test.py": {"evaluate_test"},
     "errors.py": set(STAGES),
     "settings.py": set(STAGES),
     "stages/command.py": set(STAGES),
     "config.py": set(),  # how a config file is read changes no result
     "resolution.py": set(),
-    "code.py": {"cache_gradients", "train", "evaluate_decoder"},
+    "code.py": {"cache_gradients", "train", "train_control", "evaluate_decoder"},
     "cli.py": set(),
     "exports.py": set(),  # what `import gradiend` offers is used by no stage
     "trainer/pipeline.py": set(),

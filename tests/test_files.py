@@ -216,6 +216,15 @@ def test_a_broken_json_file_is_named(tmp_path: Path, content: bytes) -> None:
         read_json(tmp_path / "a.json")
 
 
+def test_a_key_that_a_json_file_lacks_is_named_with_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": {"b": 1}}')
+    found = read_json(tmp_path / "a.json")
+    assert found == {"a": {"b": 1}} and found["a"]["b"] == 1 and found.get("c") is None
+    for owner in (found, found["a"]):
+        with pytest.raises(GradiendError, match=r"^\S+a\.json: has no 'c'; delete it and run again$"):
+            owner["c"]
+
+
 def test_a_missing_json_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(GradiendError, match=r"a\.json: no such file"):
         read_json(tmp_path / "a.json")

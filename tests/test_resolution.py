@@ -19,13 +19,14 @@ BASE = {
     "train_mlm_head",
     "cache_importance",
     "cache_gradients",
+    "train_control",
     "evaluate_decoder",
     "rewrite_model",
     "cross_encode",
 }  # they load the base model
 ENCODER = {"evaluate_encoder", "evaluate_test"}
 ROWS = {"train", *ENCODER, "evaluate_decoder"}  # they read rows, or compute them where none are stored
-TRAIN = {"train", "tune_learning_rate"}  # a search for a learning rate trains, too
+TRAIN = {"train", "tune_learning_rate", "train_control"}  # a search for a learning rate trains, and a control, too
 CLASSES = {*DATA, "cache_importance", *ROWS, *TRAIN, "cross_encode", "report"}
 SHARED_ENTRIES = {"compare_runs", "measure_stability"}
 CAPS = {"encoder_eval_max_size", "encoder_eval_balance"}
@@ -56,6 +57,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "decoder.directions": (["weaken"], {"evaluate_decoder"}),
     "decoder.feature_factors": ({"male": 2}, {"evaluate_decoder"}),
     "comparison.topk": (7, SHARED_ENTRIES),
+    "control.seeds": (2, {"report"}),
     "tuning.factors": ([1, 2], {"tune_learning_rate"}),
     "tuning.max_seeds": (1, {"tune_learning_rate"}),
 }
@@ -68,7 +70,7 @@ ARGUMENTS: dict[str, tuple[Any, set[str]]] = {
     "target": ("factual", {*TRAIN, "evaluate_decoder"}),
     "train_batch_size": (8, DATA),
     "train_max_size": (100, DATA),
-    "learning_rate": (1e-4, {"train"}),
+    "learning_rate": (1e-4, {"train", "train_control"}),
     "num_train_epochs": (5, TRAIN),
     "max_steps": (7, TRAIN),
     "weight_decay": (0, TRAIN),
@@ -100,16 +102,16 @@ ARGUMENTS: dict[str, tuple[Any, set[str]]] = {
     "pre_prune_config.threshold": (0.2, {"pre_prune"}),
     "pre_prune_config.source": ("diff", {"cache_importance"}),
     "pre_prune_config.importance": ("mean", {"cache_importance"}),
-    "post_prune_config.topk": (0.2, {"post_prune"}),
-    "post_prune_config.threshold": (0.2, {"post_prune"}),
-    "post_prune_config.part": ("encoder-weight", {"post_prune"}),
+    "post_prune_config.topk": (0.2, {"post_prune", "train_control"}),
+    "post_prune_config.threshold": (0.2, {"post_prune", "train_control"}),
+    "post_prune_config.part": ("encoder-weight", {"post_prune", "train_control"}),
     "trust_remote_code": (True, BASE),
     "params": (["a.*"], {"cache_importance"}),
     "normalize_gradiend": (False, TRAIN),
     "torch_dtype": ("bfloat16", BASE),
     "supervised_encoder": (True, TRAIN),
     "supervised_decoder": (True, {*TRAIN, *ENCODER}),
-    "use_cached_gradients": (False, ROWS),
+    "use_cached_gradients": (False, {*ROWS, "train_control"}),
     "class_merge_map": ({"female": ["f"], "male": ["m"]}, DATA),
     "class_merge_transition_groups": ([["f", "m"]], DATA),
     "latent_dim": (2, TRAIN),
@@ -145,7 +147,8 @@ def _settings_of(read: ExperimentConfig, **digests: str) -> dict[str, Any]:
     pruned = read.training_arguments.pre_prune_config is not None
     stages = [stage for stage in STAGES if pruned or stage != "cache_importance"]
     settings = {stage: stage_settings(stage, read, **digests) for stage in stages}
-    settings["report"] = replace(settings["report"], config={})  # what is in it makes an earlier stage stale
+    # all else that is in it makes an earlier stage stale
+    settings["report"] = replace(settings["report"], config={"control": settings["report"].config["control"]})
     return settings
 
 
@@ -211,7 +214,7 @@ def test_a_cap_below_the_largest_remakes_no_rows() -> None:
     smaller = resolved(changed(before, {"training_arguments.seed_selection_eval_max_size": 10}))
     larger = resolved(changed(before, {"training_arguments.seed_selection_eval_max_size": 200}))
     assert stale(resolved(before), smaller) == {"evaluate_encoder"}
-    assert stale(resolved(before), larger) == {"evaluate_encoder", "cache_gradients", "cross_encode"}
+    assert stale(resolved(before), larger) == {"evaluate_encoder", "cache_gradients", "train_control", "cross_encode"}
 
 
 def test_a_data_digest_concerns_the_data_and_a_model_digest_whoever_loads_the_base_model() -> None:
@@ -236,7 +239,7 @@ def test_the_kept_space_of_all_parameters_does_not_depend_on_the_head() -> None:
 
 
 def test_pruning_can_be_switched_off_for_itself() -> None:
-    assert stale(resolved(COMPLETE), resolved(given(post_prune_config=None))) == {"post_prune"}
+    assert stale(resolved(COMPLETE), resolved(given(post_prune_config=None))) == {"post_prune", "train_control"}
     assert "train" not in stale(resolved(given(pre_prune_config=None)), resolved(COMPLETE))
 
 

@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Purpose = Literal["splits", "cap", "batches", "neutral"]
+Purpose = Literal["splits", "cap", "batches", "neutral", "control"]
 
 
 def generator(seed: int, purpose: Purpose, part: int = 0) -> np.random.Generator:

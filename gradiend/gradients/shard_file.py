@@ -3,7 +3,7 @@
 import json
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gradiend.errors import GradiendError
+from gradiend.gradients.rows import Rows
 from gradiend.space import ParameterSpace
 
 
@@ -43,6 +44,11 @@ class ShardFile:
             os.pwrite(self._file, struct.pack("<Q", len(text)) + text, 0)
             os.ftruncate(self._file, whole)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it has of every row."""
+        return tuple(self._offsets)
+
     def write(self, name: str, position: int, row: Tensor) -> None:
         """Store one row `[input_dim]`. Raises `GradiendError` if it is not finite."""
         if not torch.isfinite(row).all():
@@ -58,3 +64,15 @@ class ShardFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         os.close(self._file)
+
+
+def filled(file: ShardFile, rows: Rows, chunks: Sequence[Sequence[int]], positions: Sequence[int]) -> Iterator[int]:
+    """Write the gradients of chunks of rows to their positions in the file; gives the length of each that is there."""
+    for chunk in chunks:
+        done = 0
+        for gradients in rows.blocks(chunk):
+            for name, block in zip(file.names, gradients, strict=False):
+                for offset, row in enumerate(block):
+                    file.write(name, int(positions[chunk[done + offset]]), row)
+            done += len(gradients[0])
+        yield len(chunk)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from gradiend.report import highlights
+from gradiend.report import controls, highlights
 from gradiend.report.highlights import Highlight
 from gradiend.report.inputs import Inputs, Json
 from gradiend.report.numbers import (
@@ -91,7 +91,9 @@ def training_gain(inputs: Inputs) -> Answer:
     question, block = "What did training add?", inputs.metrics["test"]
     made = [outcome for outcome in outcomes(inputs.decoder, inputs.target_classes) if outcome.made]
     own, base = known(block["correlation"]), known(block["baselines"]["mean_difference"])
-    sentences = [_encoder_gain(inputs, own, base), *_embeddings(inputs), *map(_decoder_gain, made)]
+    low = None if own is None else _bounds(inputs)[0]
+    of_encoder = [_encoder_gain(inputs, own, base), *controls.sentences(inputs, low), *_embeddings(inputs)]
+    sentences = [*of_encoder, *map(_decoder_gain, made)]
     if own is None or base is None:
         return Answer(question, UNSURE, "It cannot be said", sentences)
     gains = {"encoder": base < _bounds(inputs)[0]} | ({"rewrite": all(map(_beats, made))} if made else {})

@@ -25,7 +25,8 @@ class Inputs:
     file without what determines no result, `folder` where the run's results are, `name` the run's
     where there are several. `benchmarks` has `job, seconds,
     memory` (MiB), missing values where nothing was measured; `mlm_head` is the quality of the head that gradients
-    came through, where they did not come through the model's own, `tuning` the trials of a search for the rate.
+    came through, where they did not come through the model's own, `tuning` the trials of a search for the rate,
+    `controls` the trainings on batches drawn regardless of class, sorted by seed.
     """
 
     target_classes: Sequence[str]
@@ -49,6 +50,7 @@ class Inputs:
     benchmarks: pd.DataFrame
     mlm_head: Json | None = None
     tuning: pd.DataFrame | None = None
+    controls: Sequence[Json] = ()
     name: str = ""
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gradiend.report import pictures, tables, tables_data, tables_head, tables_provenance, tables_weights
+from gradiend.report import controls, pictures, tables, tables_data, tables_head, tables_provenance, tables_weights
 from gradiend.report.inputs import Inputs
 from gradiend.report.picture import Picture
 from gradiend.report.sentences import typical
@@ -23,6 +23,7 @@ class Section:
 
 def sections(inputs: Inputs) -> list[Section]:
     """In the order in which a reader asks."""
+    of_controls = (controls.table(inputs),) if inputs.controls else ()
     return [
         Section(
             "encoder",
@@ -30,7 +31,7 @@ def sections(inputs: Inputs) -> list[Section]:
             "What was learnt?",
             tuple(pictures.of_encoder(inputs)),
             (typical(inputs),),
-            (tables.scores(inputs), tables.encoded_values(inputs)),
+            (tables.scores(inputs), *of_controls, tables.encoded_values(inputs)),
         ),
         Section(
             "decoder",

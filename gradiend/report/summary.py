@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gradiend.report import controls
 from gradiend.report.answers import answers
 from gradiend.report.inputs import Inputs
 from gradiend.report.numbers import known
@@ -9,7 +10,7 @@ from gradiend.report.outcomes import kept_share, outcomes
 
 
 def summary(inputs: Inputs) -> dict[str, Any]:
-    """`answers` {question, verdict, words}, `encoder`, `seeds`, `rewrites`, and what the run is about."""
+    """`answers` {question, verdict, words}, `encoder`, `controls`, `seeds`, `rewrites`, and what the run is about."""
     test, report = inputs.metrics["test"], inputs.seed_report
     return {
         "target_classes": list(inputs.target_classes),
@@ -22,6 +23,7 @@ def summary(inputs: Inputs) -> dict[str, Any]:
             "n": test["n"],
             "mean_difference": test["baselines"]["mean_difference"],
         },
+        "controls": controls.numbers(inputs),
         "seeds": {
             "tried": len(report["runs"]),
             "converged": report["convergent_count"],

@@ -12,6 +12,7 @@ from gradiend.gradients.begun import BegunShard
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.live import LiveRows
 from gradiend.gradients.rows import ROW_COLUMNS, bytes_needed, require_free_space
+from gradiend.gradients.shard_file import filled
 from gradiend.gradients.shards import bytes_of_others, chunks_of, in_shards, read_shard, record_shards
 from gradiend.identity import identity
 from gradiend.interruption import Signals, deferred
@@ -86,18 +87,12 @@ def _write(
     """Write one shard of a split, but for the chunks that an earlier job has written."""
     names = ("factual",) if split == "neutral" else ("factual", "alternative")
     chunks = chunks_of(rows.by_length(), shard, shards)
-    count, positions = int((table["shard"] == shard).sum()), table["position"].to_numpy()
+    count, positions = int((table["shard"] == shard).sum()), table["position"].tolist()
     with begun.writing(split, count, names, rows.space) as (file, done):
         before = sum(len(chunk) for chunk in chunks[:done])
         with tqdm(total=count, initial=before, desc=f"{split} rows", unit="row", mininterval=5) as bar:
-            for number, chunk in enumerate(chunks[done:], start=done + 1):
-                at = 0
-                for gradients in rows.blocks(chunk):
-                    for name, block in zip(names, gradients, strict=False):
-                        for offset, row in enumerate(block):
-                            file.write(name, int(positions[chunk[at + offset]]), row)
-                    at += len(gradients[0])
-                    bar.update(len(gradients[0]))
+            for number, written in enumerate(filled(file, rows, chunks[done:], positions), start=done + 1):
+                bar.update(written)
                 begun.keep(split, number, at_once=signals.wants_state)
                 signals.obey()
 

@@ -13,12 +13,17 @@ from gradiend.stages.command import main
 def run(*, settings: PostPrune, best: Path, out: Path) -> str:
     """Read `seeds/best`, write `model/`."""
     model = GradiendModel.from_pretrained(best)
-    pruned = model
-    if settings.part is not None:
-        importance = weight_importance(model, settings.part)
-        pruned = model.select(kept_positions(importance, settings.topk, settings.threshold))
-    pruned.save_pretrained(out, training=read_json(best / "training.json"))
-    return f"post_prune: {pruned.space.input_dim} of {model.space.input_dim} entries kept"
+    smaller = pruned(model, settings)
+    smaller.save_pretrained(out, training=read_json(best / "training.json"))
+    return f"post_prune: {smaller.space.input_dim} of {model.space.input_dim} entries kept"
+
+
+def pruned(model: GradiendModel, settings: PostPrune) -> GradiendModel:
+    """The model over its most important entries; the model itself where nothing is pruned."""
+    if settings.part is None:
+        return model
+    importance = weight_importance(model, settings.part)
+    return model.select(kept_positions(importance, settings.topk, settings.threshold))
 
 
 if __name__ == "__main__":

@@ -52,8 +52,6 @@ def run(
     deleted at the end, as with `delete_models`. `partial` is the file of the state to go on from after a kill.
     """
     kept = ParameterSpace.load(space)
-    mps = torch.backends.mps.is_available()
-    devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder, mps=mps)
     checkpoints = Checkpoints(out.parent / "checkpoints", only_best=settings.save_only_best)
     rows = RowSource(settings.live, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
     stores = [path for path in (train_rows, validation_rows) if path is not None]
@@ -69,8 +67,8 @@ def run(
         seed,
         about={"examples_digest": _digest(*([examples] if examples else stores))},
         save_checkpoint=checkpoints.save,
-        devices=(devices.encoder, devices.decoder),
-        tuned=_tuned_rate(tuned) if tuned else None,
+        devices=devices_of_training(device_encoder, device_decoder),
+        tuned=tuned_rate(tuned) if tuned else None,
         partial=begun,
     )
     content = training_json(trained, settings, seed)
@@ -83,6 +81,13 @@ def run(
     for warning in trained.warnings:
         LOG.warning(warning)
     return f"seed {seed}: {_summary(trained)}"
+
+
+def devices_of_training(encoder: str, decoder: str) -> tuple[str, str]:
+    """Where encoder and decoder are, by what is asked for and what the machine has."""
+    mps = torch.backends.mps.is_available()
+    found = placement(torch.cuda.device_count(), encoder=encoder, decoder=decoder, mps=mps)
+    return found.encoder, found.decoder
 
 
 class Checkpoints:
@@ -122,7 +127,8 @@ def training_json(trained: Trained, settings: Train, seed: int) -> dict[str, Any
     }
 
 
-def _tuned_rate(path: Path) -> float:
+def tuned_rate(path: Path) -> float:
+    """The rate that a search found. Raises `GradiendError` where the file does not say one."""
     content = read_json(path)
     rate = content.get("learning_rate") if isinstance(content, dict) else None
     if not isinstance(rate, float) or not 0 < rate < math.inf:

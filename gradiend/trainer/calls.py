@@ -8,6 +8,7 @@ from typing import Any
 from gradiend.devices import AUTO, SPREAD
 from gradiend.experiment import ExperimentConfig
 from gradiend.gradients.shards import shards_of
+from gradiend.selection import seed_values
 from gradiend.trainer.layout import SPLITS, Layout, of_a_gradiend
 
 
@@ -37,6 +38,7 @@ class Calls:
         self.headed = self._arguments.prediction_objective == "clm_mlm_head"
         self.searches = self._arguments.learning_rate == "tune"
         arguments = self._arguments
+        self.control_seeds = seed_values(arguments.seed, config.control.seeds or 0)
         self.has_several_seeds = (
             arguments.keep_seed_runs and arguments.max_seeds > 1 and arguments.min_convergent_seeds != 1
         )
@@ -141,6 +143,13 @@ class Calls:
         reads = {"model": own.model, **self._live(*SPLITS, neutral=True)}
         return Call("evaluate_test", reads, writes, list(writes.values()), self._base)
 
+    def train_control(self, seed: int) -> Call:
+        """Examples in batches drawn regardless of class -> the score of a GRADIEND trained on them."""
+        own, out = self._layout, self._layout.control(seed)
+        tuned = own.learning_rate if self.searches else None
+        reads = {**self._data("validation", "test"), "mlm_head": self._head(), "tuned": tuned}
+        return Call("train_control", reads, {"out": out}, [out], {**self._base, **self._devices(), "seed": seed}, seed)
+
     def evaluate_decoder(self) -> Call:
         """The GRADIEND -> the rewritten models that were tried, and the choice among them."""
         own = self._layout
@@ -162,6 +171,7 @@ class Calls:
         reads: dict[str, Path | list[Path] | None] = {
             "trainings": [own.training(seed) for seed in seeds],
             "evaluations": [own.evaluation(seed) for seed in seeds],
+            "controls": [own.control(seed) for seed in self.control_seeds],
             "seed_report": own.seed_report,
             "data_summary": own.data_summary,
             "metrics": own.metrics,

@@ -13,7 +13,7 @@ from gradiend.arguments import TrainingArguments
 from gradiend.config import FOLDERS, RUN_ID, parse_config
 from gradiend.errors import GradiendError
 from gradiend.examples.sources import read_source
-from gradiend.experiment import Columns, DecoderConfig, ExperimentConfig
+from gradiend.experiment import Columns, ControlConfig, DecoderConfig, ExperimentConfig
 from gradiend.files import write_text
 from gradiend.folders import misplaced
 from gradiend.model_files import DEMO_MODELS
@@ -21,8 +21,8 @@ from gradiend.trainer.model_with_gradiend import ModelWithGradiend
 
 ORIGIN = "TextPredictionTrainer"
 OF_A_RUN = (  # a trainer without a run id may have these in the same experiment_dir
-    *(*FOLDERS, "config.yaml", "data", "decoder", "encoder", "gradients", "inputs", "mlm_head", "model", "plots"),
-    *("pruning", "records", "report.html", "report.json", "rewritten", "seeds", "tuning"),
+    *(*FOLDERS, "config.yaml", "control", "data", "decoder", "encoder", "gradients", "inputs", "mlm_head"),
+    *("model", "plots", "pruning", "records", "report.html", "report.json", "rewritten", "seeds", "tuning"),
 )
 MARK = f"# Written by {ORIGIN}, which writes it anew: change a copy.\n"
 
@@ -67,7 +67,7 @@ def base_model_of(model: str | Path | ModelWithGradiend, arguments: TrainingArgu
 
 def require_kinds(**settings: Any) -> None:
     """Raise `GradiendError` for a setting that is not of its dataclass, such as a dict."""
-    kinds = {"training_args": TrainingArguments, "columns": Columns, "decoder": DecoderConfig}
+    kinds = {"training_args": TrainingArguments, "columns": Columns, "decoder": DecoderConfig, "control": ControlConfig}
     for name, value in settings.items():
         if value is not None and not isinstance(value, kinds[name]):
             right = kinds[name].__name__
@@ -95,6 +95,7 @@ def configured(
     arguments: TrainingArguments,
     columns: Columns,
     decoder: DecoderConfig,
+    control: ControlConfig,
     **data: Any,
 ) -> tuple[dict[str, Any], ExperimentConfig]:
     """The config of a run, as plain values and typed; `data` are further settings of the data.
@@ -108,6 +109,7 @@ def configured(
         "data": {"source": source, "neutral": neutral, "columns": in_words(columns), **data},
         "training_arguments": own,
         "decoder": in_words(decoder),
+        "control": in_words(control),
     }
     if target_classes is None and len(arguments.class_merge_map or ()) != 2:
         target_classes = _two_classes(source, columns, str(data.get("mask_placeholder", "[MASK]")))

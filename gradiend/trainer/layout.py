@@ -7,7 +7,7 @@ from gradiend.experiment import ExperimentConfig
 from gradiend.folders import GRADIEND_FILES
 
 SPLITS = ("train", "validation", "test", "neutral")
-OF_SEEDS = ("train", "evaluate_encoder")
+OF_SEEDS = ("train", "evaluate_encoder", "train_control")
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,10 @@ class Layout:
     def encodings(self) -> Path:
         """Every encoded value."""
         return self.root / "encoder" / "encodings.parquet"
+
+    def control(self, seed: int) -> Path:
+        """The score of a training on batches drawn regardless of class."""
+        return self.root / "control" / f"seed_{seed}.json"
 
     @property
     def grid(self) -> Path:

@@ -31,6 +31,7 @@ THREADS = {
     "train_mlm_head": 4,
     "cache_importance": 4,
     "cache_gradients": 4,
+    "train_control": 4,
     "evaluate_decoder": 4,
 }  # as in the rules; else 1
 
@@ -191,7 +192,8 @@ class Pipeline:
                 return None
             if call.stage in ("select_seed", "measure_stability"):
                 return [self.calls.evaluate_encoder(seed) for seed in seeds]
-            return [self.calls.evaluate_test(), self.calls.rewrite_model()]
+            controls = [self.calls.train_control(seed) for seed in self.calls.control_seeds]
+            return [*controls, self.calls.evaluate_test(), self.calls.rewrite_model()]
         return [self._call(name, call.seed) for name in BEFORE[call.stage] if self._has(name)]
 
     def _call(self, stage: str, seed: int | None) -> Call:
@@ -218,6 +220,7 @@ class Pipeline:
             "cache_importance": not self.calls.pruned,
             "cache_gradients": not self.calls.cached,
             "tune_learning_rate": not self.calls.searches,
+            "train_control": not self.calls.control_seeds,
         }
         return not left_out.get(stage, False)
 

@@ -85,6 +85,35 @@ def test_an_untrained_direction_that_does_as_well_is_said() -> None:
     assert "inside the GRADIEND's interval (difference \u22120.005): no gain can be shown." in text
 
 
+CONTROL = "Control: the same training on batches drawn regardless of class scores"
+
+
+def test_the_control_stands_beside_its_random_encoder_with_what_it_means() -> None:
+    run = files()
+    text = words_of(run)
+    assert (
+        f"{CONTROL} 0.600 to 0.700 (2 seeds) on the same rows (n = 521), its random encoder before the first step"
+        in text
+    )
+    assert "\u22120.100 to 0.200 (2 seeds). These are of each training's best step; at the last one" in text
+    assert "0.995 to > 0.999 for the control, 0.995 for the GRADIEND. The control is below the GRADIEND's" in text
+    run["controls"][0]["control"]["test"]["correlation"] = 0.95  # inside [0.940, 0.970]
+    assert "The control is not below the GRADIEND's interval" in words_of(run)
+    run["controls"] = run["controls"][:1]
+    assert f"{CONTROL} 0.950, 95 % interval [0.580, 0.610] on the same rows" in words_of(run)
+
+
+def test_a_control_that_has_no_score_says_why_and_without_controls_there_is_no_word_of_them() -> None:
+    run = files()
+    for one in run["controls"]:
+        one["control"]["test"] |= {"correlation": None, "correlation_interval": None, "reason": "constant encodings"}
+    text = words_of(run)
+    assert f"{CONTROL} nothing (constant encodings)" in text and "Control, seed 1: constant encodings." in text
+    assert "interval: with batches of one class" not in text
+    run["controls"] = []
+    assert "ontrol" not in words_of(run)
+
+
 def test_a_reversed_sign_counts_only_where_nothing_was_normalised() -> None:
     run = files()
     run["metrics"]["test"] |= {"correlation": -0.9, "correlation_interval": [-0.92, -0.88]}

@@ -7,7 +7,7 @@ import pytest
 from tiny import save_learnt_model, story_examples, story_neutral
 from trainers import CLASSES, SETTINGS, MakeTrainer
 
-from gradiend import DecoderConfig, TextPredictionTrainer, TrainingArguments
+from gradiend import ControlConfig, DecoderConfig, TextPredictionTrainer, TrainingArguments
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +18,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_trainer(model: Path) -> MakeTrainer:
-    """`make_trainer(experiment_dir, **training arguments)`: the same model and data, other arguments."""
+    """`make_trainer(experiment_dir, **training arguments)`: the same model and data, other arguments, some controls."""
 
-    def made(experiment_dir: Path | None, *, run_id: str | None = None, **changes: Any) -> TextPredictionTrainer:
+    def made(
+        experiment_dir: Path | None, *, run_id: str | None = None, controls: int | None = None, **changes: Any
+    ) -> TextPredictionTrainer:
         folder = None if experiment_dir is None else str(experiment_dir)
         return TextPredictionTrainer(
             str(model),
@@ -30,6 +32,7 @@ def make_trainer(model: Path) -> MakeTrainer:
             run_id=run_id,
             training_args=TrainingArguments(experiment_dir=folder, **(SETTINGS | changes)),
             decoder=DecoderConfig(learning_rates=[0.3, 0.1]),
+            control=ControlConfig(seeds=controls),
         )
 
     return made

@@ -26,6 +26,7 @@ TEXT = "the old nurse came home today and [MASK] was happy ."
         ({"args": {"experiment_dir": "x"}}, r"training_args: a dict is wrong: should be gradiend.TrainingArguments"),
         ({"columns": {"masked": "sentence"}}, r"columns: a dict is wrong: should be gradiend.Columns\(\.\.\.\)"),
         ({"decoder": {"lms_ratio": 0.9}}, r"decoder: a dict is wrong: should be gradiend.DecoderConfig\(\.\.\.\)"),
+        ({"control": 3}, r"control: a int is wrong: should be gradiend.ControlConfig\(\.\.\.\)"),
         ({"model": None}, "model: a NoneType is wrong: should be an id, a folder"),
         ({"run_id": 3}, "run_id: 3 is no run id"),
         ({"run_id": "data"}, "run_id: 'data' is a folder of the pipeline"),

@@ -43,6 +43,18 @@ def test_the_cache_keeps_what_a_changed_setting_does_not_change(make_trainer: Ma
     assert json.loads((tmp_path / "seeds" / "seed_report.json").read_text())["seeds_tried"] == [0, 1]
 
 
+def test_a_report_with_controls_trains_them_and_nothing_else_again(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    make_trainer(tmp_path, use_cache=True).train()
+    before = stamps(tmp_path)
+    make_trainer(tmp_path, use_cache=True, controls=1).report()
+    found = json.loads((tmp_path / "report.json").read_text())["controls"]
+    assert [one["seed"] for one in found] == [0] and found[0]["control"]["n"] == found[0]["random_encoder"]["n"]
+    after = stamps(tmp_path)
+    assert {name: after[name] for name in before} == before
+    make_trainer(tmp_path, use_cache=True, controls=1).report()
+    assert stamps(tmp_path) == after
+
+
 def test_nothing_is_evaluated_that_was_trained_otherwise(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     make_trainer(tmp_path).train()
     other = make_trainer(tmp_path, learning_rate=0.01)

@@ -93,6 +93,7 @@ def stages_of(run):
         "cache_gradients": not cached(run),
         "train_mlm_head": not headed(run),
         "tune_learning_rate": not searches(run),
+        "train_control": not control_seeds(run),
     }
     return [stage for stage in BEFORE if not left_out.get(stage)]
 
@@ -103,6 +104,17 @@ def cached(run):
 
 def headed(run):
     return RUNS[run].training_arguments.prediction_objective == "clm_mlm_head"
+
+
+def control_seeds(run):
+    """The seeds that are trained on batches drawn regardless of class, too."""
+    return seed_values(RUNS[run].training_arguments.seed, RUNS[run].control.seeds or 0)
+
+
+def seeds_of(stage, run):
+    """All seeds that a stage of seeds may have."""
+    arguments = RUNS[run].training_arguments
+    return control_seeds(run) if stage == "train_control" else seed_values(arguments.seed, arguments.max_seeds)
 
 
 def searches(run):
@@ -185,6 +197,12 @@ def tuned(name):
         return made(f"{TUNING}/{name}")(wildcards) if searches(run_of(wildcards)) else []
 
     return files
+
+
+def controls(wildcards):
+    """The scores of the controls, where a run wants any."""
+    run = run_of(wildcards)
+    return [at(f"{CONTROL}/seed_{{seed}}.json", run, seed=seed) for seed in control_seeds(run)]
 
 
 def importance_of(wildcards):

@@ -17,10 +17,14 @@ def links_of_run(wildcards):
         links[f"{ROOT}/gradients"] = GRADIENTS
     if searches(run):
         links[f"{ROOT}/tuning"] = TUNING
+    if control_seeds(run):
+        links[f"{ROOT}/control"] = CONTROL
     links |= {f"{ROOT}/seeds/{name}": f"{SELECTED}/{name}" for name in ("best", "seed_report.json")}
     links |= {RUN_MODEL: MODEL, f"{ROOT}/encoder": ENCODER, f"{ROOT}/decoder": DECODER, f"{ROOT}/rewritten": REWRITTEN}
     for stage in set(stages_of(run)) - set(SEED_STAGES):
         links |= journal_links(stage)
+    for seed in control_seeds(run):
+        links |= journal_links("train_control", f"-{seed}")
     for shard in range(1, shards_of_run(run)) if cached(run) else ():
         links |= journal_links("cache_gradients", f"-{shard}")
     return filled(links, run)
@@ -37,7 +41,7 @@ def links_of_seeds(wildcards):
         own = f"seed_{seed}"
         seed_links = {f"{RUN_SEEDS}/{own}/{name}": f"{TRAINED}/{own}/{name}" for name in names}
         seed_links[f"{RUN_SEEDS}/{own}/evaluation.json"] = f"{EVALUATED}/{own}/evaluation.json"
-        for stage in SEED_STAGES:
+        for stage in ("train", "evaluate_encoder"):
             seed_links |= journal_links(stage, f"-{seed}")
         links |= filled(seed_links, wildcards.run)
     return links

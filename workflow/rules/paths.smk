@@ -40,12 +40,13 @@ EVALUATED = home("evaluate_encoder", RUN_SEEDS)
 SELECTED = home("select_seed", f"{OUT}/seeds")
 MODEL = home("post_prune", RUN_MODEL)
 ENCODER = home("evaluate_test", f"{OUT}/encoder")
+CONTROL = home("train_control", f"{OUT}/control")
 DECODER = home("evaluate_decoder", f"{OUT}/decoder")
 REWRITTEN = home("rewrite_model", f"{OUT}/rewritten")
 DEMO = f"{OUT}/demo"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 SPLITS = ("train", "validation", "test", "neutral")
-SEED_STAGES = ("train", "evaluate_encoder")
+SEED_STAGES = ("train", "evaluate_encoder", "train_control")
 
 
 wildcard_constraints:

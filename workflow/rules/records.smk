@@ -38,9 +38,8 @@ def as_recorded(stage):
 
 def records_of(run):
     """Stage and record of all results that a run may have."""
-    arguments = RUNS[run].training_arguments
     for stage in [*stages_of(run), *OF_RUNS]:
-        seeds = seed_values(arguments.seed, arguments.max_seeds) if stage in SEED_STAGES else [0]
+        seeds = seeds_of(stage, run) if stage in SEED_STAGES else [0]
         yield from ((stage, at(record(stage), run, seed=seed)) for seed in seeds)
     if cached(run):
         yield from (("cache_gradients", at(record("cache_shard"), run, shard=i)) for i in range(1, shards_of_run(run)))

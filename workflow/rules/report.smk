@@ -22,6 +22,7 @@ rule report:
         model_config=made(f"{MODEL}/config.json"),
         more=open_evaluation,
         tuning=tuned("trials.parquet"),
+        controls=controls,
         links=links,
     output:
         plots=report(
@@ -58,7 +59,7 @@ rule report:
         " --examples {input.examples:q} --neutral {input.neutral:q}"
         " --metrics {input.metrics:q} --encodings {input.encodings:q} --grid {input.grid:q}"
         " --decoder {input.decoder:q} --rewritten {input.rewritten:q} --predictions {input.predictions:q}"
-        " --mlm-head {input.mlm_head:q} --tuning {input.tuning:q}"
+        " --mlm-head {input.mlm_head:q} --tuning {input.tuning:q} --controls {input.controls:q}"
         " --space {input.space:q} --weights {input.weights:q} --model-config {input.model_config:q} --benchmarks {params.benchmarks:q}"
         " --name {params.name:q}"
         " --plots {output.plots:q} --numbers {output.numbers:q} --out {output.page:q}"

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from gradiend.arguments import TrainingArguments
 from gradiend.errors import GradiendError
-from gradiend.experiment import Columns, DecoderConfig, Direction, ExperimentConfig
+from gradiend.experiment import Columns, ControlConfig, DecoderConfig, Direction, ExperimentConfig
 from gradiend.files import read_json
 from gradiend.model import GradiendModel
 from gradiend.space import ParameterSpace
@@ -53,6 +53,7 @@ class TextPredictionTrainer:
         split_by: str = "row",
         too_long: str = "error",
         decoder: DecoderConfig | None = None,
+        control: ControlConfig | None = None,
     ) -> None:
         """Check everything that can be checked without a base model. Raises `GradiendError`.
 
@@ -63,7 +64,7 @@ class TextPredictionTrainer:
         if training_args is not None and args is not None:
             raise GradiendError("TextPredictionTrainer: training_args and args are the same: give one of them")
         arguments = training_args or args or TrainingArguments()
-        require_kinds(training_args=arguments, columns=columns, decoder=decoder)
+        require_kinds(training_args=arguments, columns=columns, decoder=decoder, control=control)
         base = base_model_of(model, arguments)
         if isinstance(model, ModelWithGradiend):
             arguments = dataclasses.replace(arguments, params=model.param_map)
@@ -80,6 +81,7 @@ class TextPredictionTrainer:
             arguments=arguments,
             columns=columns or Columns(),
             decoder=decoder or DecoderConfig(),
+            control=control or ControlConfig(),
             mask_placeholder=mask_placeholder,
             split_by=split_by,
             too_long=too_long,
@@ -225,7 +227,8 @@ class TextPredictionTrainer:
         """Evaluate, rewrite and report what is not yet there; the page that shows everything."""
         self._require_trained()
         calls = self._pipeline.calls
-        for call in (calls.evaluate_test(), calls.evaluate_decoder(), calls.rewrite_model()):
+        controls = [calls.train_control(seed) for seed in calls.control_seeds]
+        for call in (calls.evaluate_test(), *controls, calls.evaluate_decoder(), calls.rewrite_model()):
             self._bring(call)
         self._bring(calls.report(self._pipeline.tried() or []))
         return self._pipeline.layout.report

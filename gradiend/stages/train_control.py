@@ -1,0 +1,140 @@
+"""Examples in batches drawn regardless of class -> a GRADIEND trained as the run's own, and its score on test."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gradiend.devices import AUTO
+from gradiend.encoding import encode
+from gradiend.examples.mixing import mixed
+from gradiend.files import remove, write_json
+from gradiend.gradients.live import LiveRows
+from gradiend.gradients.rows import ROW_COLUMNS, Rows, StoredRows, bytes_needed, require_free_space
+from gradiend.gradients.shard_file import ShardFile, filled
+from gradiend.labels import labels
+from gradiend.model import GradiendModel
+from gradiend.scores import bootstrap_interval, correlation
+from gradiend.settings import EvaluateEncoder, TrainControl
+from gradiend.space import ParameterSpace
+from gradiend.stages.command import main
+from gradiend.stages.evaluate_encoder import used_positions
+from gradiend.stages.live import open_split
+from gradiend.stages.post_prune import pruned
+from gradiend.stages.row_source import RowSource
+from gradiend.stages.train import devices_of_training, training_json, tuned_rate
+from gradiend.tables import read_table, write_table
+from gradiend.training import oriented, reads_evaluation_rows, train, untrained
+
+PAIR = ("factual", "alternative")
+
+
+def run(
+    *,
+    settings: TrainControl,
+    seed: int,
+    space: Path,
+    examples: Path,
+    validation_rows: Path | None = None,
+    test_rows: Path | None = None,
+    mlm_head: Path | None = None,
+    tuned: Path | None = None,
+    eval_batch_size: int = 32,
+    device_encoder: str = AUTO,
+    device_decoder: str = AUTO,
+    device: str = AUTO,
+    out: Path,
+) -> str:
+    """Write `out`: what training.json says, and `control` and `random_encoder`, its scores after and before training.
+
+    The seed draws the batches, the initial weights and the order of the batches. Rows of validation and test are
+    stored ones (`rows.parquet` files) or, where not given, computed; those of training are computed here.
+    """
+    kept = ParameterSpace.load(space)
+    source = RowSource(settings.rows, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
+    stored = {"validation": validation_rows, "test": test_rows}
+    splits = {split: source.open(split, rows) for split, rows in stored.items()}
+    with _training_rows(settings, source, examples, seed, out.with_name(f".{out.stem}")) as rows:
+        trained = train(
+            settings.train,
+            kept,
+            rows,
+            splits["validation"] if reads_evaluation_rows(settings.train) else None,
+            seed,
+            devices=devices_of_training(device_encoder, device_decoder),
+            tuned=tuned_rate(tuned) if tuned else None,
+        )
+    scores = _scores(
+        {"control": trained.model, "random_encoder": untrained(settings.train, kept, seed)}, splits, settings
+    )
+    write_json(out, training_json(trained, settings.train, seed) | scores)
+    shown = ", ".join(f"{name.replace('_', ' ')} {_number(own['test']['correlation'])}" for name, own in scores.items())
+    return f"train_control: seed {seed}: {shown} on test (n = {scores['control']['test']['n']})"
+
+
+def _scores(
+    models: Mapping[str, GradiendModel], splits: Mapping[str, Rows], settings: TrainControl
+) -> dict[str, dict[str, Any]]:
+    """By model and split. What has been trained is pruned as the run's own GRADIEND is; weights at random are not."""
+    found = {}
+    for name, model in models.items():
+        own = oriented(model, settings.train, splits["validation"])
+        if name == "control":
+            own = pruned(own, settings.post_prune)
+        found[name] = {split: score(own, rows, settings.evaluate_test) for split, rows in splits.items()}
+    return found
+
+
+def score(model: GradiendModel, rows: Rows, settings: EvaluateEncoder) -> dict[str, Any]:
+    """`correlation, correlation_interval, n, reason` of the rows that an evaluation reads; positive is right."""
+    positions = used_positions(rows, settings)
+    encoded = model.config.sign * encode(model, rows, positions, settings.source)
+    signs = labels(rows.table.iloc[positions], settings.source, settings.target_classes)
+    found, interval = correlation(encoded, signs), bootstrap_interval(encoded, signs, seed=settings.seed)
+    return {
+        "correlation": found.value,
+        "correlation_interval": None if interval is None else list(interval),
+        "n": len(positions),
+        "reason": found.reason,
+    }
+
+
+@contextmanager
+def _training_rows(
+    settings: TrainControl, source: RowSource, examples: Path, seed: int, folder: Path
+) -> Iterator[Rows]:
+    """Rows of batches drawn regardless of class; where the run stores rows they lie in `folder` until the end."""
+    remove(folder)
+    try:
+        write_table(folder / "examples.parquet", mixed(read_table(examples), seed))
+        live = open_split(
+            settings.rows,
+            source.space,
+            folder / "examples.parquet",
+            "train",
+            source.batch_size,
+            device=source.device,
+            mlm_head=source.mlm_head,
+        )
+        yield _stored(live, folder) if settings.use_cached_gradients else live
+    finally:
+        remove(folder)
+
+
+def _stored(rows: LiveRows, folder: Path) -> StoredRows:
+    require_free_space(folder, bytes_needed(len(rows.table), 2, rows.space))
+    rows.check()
+    with ShardFile(folder / "train" / "shard-0.safetensors", len(rows.table), PAIR, rows.space) as file:
+        for _ in filled(file, rows, rows.by_length(), rows.table["position"].tolist()):
+            pass
+    write_table(folder / "train" / "rows.parquet", rows.table[list(ROW_COLUMNS)])
+    return StoredRows(folder / "train", rows.space)
+
+
+def _number(value: float | None) -> str:
+    return "null" if value is None else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))

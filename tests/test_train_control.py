@@ -1,0 +1,165 @@
+"""The control: the same training on batches drawn regardless of class, beside its random encoder."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny import base_model_settings, random_space, save_tiny_model, tiny_examples, tiny_masked_lm, tiny_neutral
+
+from gradiend.config import parse_config
+from gradiend.errors import GradiendError
+from gradiend.examples.mixing import mixed
+from gradiend.files import read_json
+from gradiend.resolution import stage_settings
+from gradiend.settings import CacheGradients, TrainControl
+from gradiend.stages.cache_gradients import run as cache_gradients
+from gradiend.stages.train_control import run
+
+CONTENT = ["id", "split", "masked", "factual", "alternative"]
+BASE: dict[str, Any] = {"model": "bert", "data": {"source": "a.csv"}, "target_classes": ["female", "male"]}
+
+
+def many(each: int = 40, batch_size: int = 8) -> pd.DataFrame:
+    """Training examples of both classes in batches of one class each, and a few of test."""
+    count = 2 * each
+    place = np.arange(count)
+    names = np.where(place < each, "female", "male")
+    train = pd.DataFrame({"id": place, "split": "train", "masked": [f"text {i}" for i in place]})
+    train = train.assign(factual=names, alternative=names[::-1], factual_class=names, alternative_class=names[::-1])
+    train["batch"] = pd.Series(place // batch_size, dtype="Int64")
+    test = train.head(4).assign(split="test", id=range(count, count + 4), batch=pd.NA)
+    return pd.concat([train, test.astype({"batch": "Int64"})], ignore_index=True)
+
+
+def test_batches_mix_the_classes_and_are_as_many_and_as_large_as_before() -> None:
+    before = many()
+    after = mixed(before, 0)
+    train = after[after["split"] == "train"]
+    assert Counter(train["batch"]) == Counter(before["batch"].dropna())
+    of_one_class = train.groupby("batch")["factual"].nunique().eq(1)  # the true class of these texts
+    assert before.groupby("batch")["factual"].nunique().eq(1).all() and not of_one_class.any()
+    assert after.dtypes.equals(before.dtypes)
+
+
+def test_a_batch_is_used_where_it_was_used_before_whatever_is_in_it() -> None:
+    before, after = many(), mixed(many(), 0)
+    for table in (before, after):
+        assert table.dropna(subset="batch").groupby("batch")["factual_class"].nunique().eq(1).all()
+    places = [table.groupby("batch")["factual_class"].first().to_dict() for table in (before, after)]
+    assert places[0] == places[1]
+
+
+def test_texts_and_the_other_splits_stay_and_a_seed_always_draws_the_same() -> None:
+    before = many()
+    after = mixed(before, 3)
+    assert after[CONTENT].equals(before[CONTENT])
+    assert after[after["split"] == "test"].equals(before[before["split"] == "test"])
+    assert mixed(before, 3).equals(after) and not mixed(before, 4).equals(after)
+    assert before.equals(many())
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the stage reads, and the stored rows of validation and test."""
+    folder = tmp_path_factory.mktemp("control")
+    random_space(tiny_masked_lm(), 0.3).save(folder / "space.safetensors")
+    tiny_examples().to_parquet(folder / "examples.parquet")
+    tiny_neutral().to_parquet(folder / "neutral.parquet")
+    data: dict[str, Any] = {name: folder / f"{name}.parquet" for name in ("examples", "neutral")}
+    space = folder / "space.safetensors"
+    rows = CacheGradients(base_model_settings(save_tiny_model(folder / "base")), None, False, 0)
+    cache_gradients(settings=rows, **data, space=space, partial=folder / "partial", out=folder / "gradients")
+    stored = {f"{split}_rows": folder / f"gradients/{split}/rows.parquet" for split in ("validation", "test")}
+    return {"space": space, "examples": data["examples"], **stored}
+
+
+def settings(inputs: dict[str, Any], **arguments: Any) -> TrainControl:
+    base = str(inputs["space"].parent / "base")
+    own = {"use_cached_gradients": True, "encoder_eval_balance": False, "learning_rate": "auto"}
+    own |= {"max_steps": 12, "eval_steps": 4, **arguments}
+    raw = BASE | {"experiment_dir": "out", "model": base, "control": {"seeds": 1}, "training_arguments": own}
+    found = stage_settings("train_control", parse_config(raw, "config.yaml"))
+    assert isinstance(found, TrainControl)
+    return found
+
+
+def test_the_stage_scores_the_control_and_its_random_encoder_on_the_same_rows(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    line = run(settings=settings(inputs), seed=1, **inputs, out=tmp_path / "seed_1.json")
+    found = read_json(tmp_path / "seed_1.json")
+    assert found["seed"] == 1 and found["curves"][-1]["step"] == found["steps"] == 12
+    for split, rows in (("validation", 7), ("test", 5)):
+        blocks = [found[kind][split] for kind in ("control", "random_encoder")]
+        assert [block["n"] for block in blocks] == [rows, rows]
+        assert all(abs(block["correlation"]) <= 1 for block in blocks)
+    assert found["control"]["validation"]["correlation"] == pytest.approx(found["training_score"])  # sign and step
+    assert found["random_encoder"]["validation"]["correlation"] == pytest.approx(abs(found["curves"][0]["correlation"]))
+    assert line.startswith("train_control: seed 1: control ") and line.endswith(" on test (n = 5)")
+    assert [path.name for path in tmp_path.iterdir()] == ["seed_1.json"]  # no rows are left
+
+
+def test_rows_that_are_not_stored_give_the_same_control(inputs: dict[str, Any], tmp_path: Path) -> None:
+    run(settings=settings(inputs), seed=0, **inputs, out=tmp_path / "stored.json")
+    live = {name: path for name, path in inputs.items() if not name.endswith("_rows")}
+    run(settings=settings(inputs, use_cached_gradients=False), seed=0, **live, out=tmp_path / "live.json")
+    stored, computed = (read_json(tmp_path / f"{name}.json") for name in ("stored", "live"))
+    for kind in ("control", "random_encoder"):
+        for split in ("validation", "test"):
+            assert computed[kind][split]["correlation"] == pytest.approx(stored[kind][split]["correlation"], abs=1e-3)
+
+
+def test_a_control_is_pruned_as_the_run_itself_and_the_same_config_gives_the_same_bytes(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    own = settings(inputs, post_prune_config={"topk": 3})
+    for name in ("a", "b"):
+        run(settings=own, seed=0, **inputs, out=tmp_path / f"{name}.json")
+    run(settings=settings(inputs), seed=0, **inputs, out=tmp_path / "whole.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    pruned, whole = read_json(tmp_path / "a.json"), read_json(tmp_path / "whole.json")
+    assert pruned["curves"] == whole["curves"] and pruned["control"] != whole["control"]
+    assert pruned["random_encoder"] == whole["random_encoder"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"supervised_encoder": True},
+        {"latent_dim": 2},
+        {"normalize_gradiend": False},
+        {"do_eval": False},
+        {"source": "diff", "target": "factual", "activation_encoder": "relu"},
+        {"convergent_metric": "loss", "convergent_score_threshold": 1.0},
+    ],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_in_every_mode_the_sign_of_a_control_is_that_of_validation(
+    inputs: dict[str, Any], tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    run(settings=settings(inputs, **arguments), seed=0, **inputs, out=tmp_path / "seed_0.json")
+    found = read_json(tmp_path / "seed_0.json")
+    supervised = "supervised_encoder" in arguments  # such a sign is that of the labels that it was trained on
+    for kind in ("control", "random_encoder"):
+        assert found[kind]["validation"]["correlation"] >= 0 or supervised
+        assert found[kind]["test"]["n"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"train_batch_size": 1}, "control.seeds: a batch of one example has its class however it is drawn"),
+        (
+            {"supervised_decoder": True, "convergent_metric": "loss", "convergent_score_threshold": 1},
+            "control.seeds: compares encoders, and supervised_decoder trains none",
+        ),
+    ],
+)
+def test_a_control_that_could_say_nothing_is_refused(arguments: dict[str, Any], said: str) -> None:
+    raw = BASE | {"experiment_dir": "out", "control": {"seeds": 1}, "training_arguments": arguments}
+    with pytest.raises(GradiendError, match=said):
+        parse_config(raw, "config.yaml")
+    assert parse_config(raw | {"control": {"seeds": None}}, "config.yaml").control.seeds is None
