@@ -65,8 +65,10 @@ def base_model_of(model: str | Path | ModelWithGradiend, arguments: TrainingArgu
     return {"name": model.name_or_path}
 
 
-def require_kinds(**settings: Any) -> None:
-    """Raise `GradiendError` for a setting that is not of its dataclass, such as a dict."""
+def require_kinds(target_classes: object, **settings: Any) -> None:
+    """Raise `GradiendError` for a setting that is not of its dataclass, such as a dict, and for classes in one text."""
+    if isinstance(target_classes, str):
+        raise GradiendError(f"target_classes: '{target_classes}' is wrong: should be a list of the two to separate")
     kinds = {"training_args": TrainingArguments, "columns": Columns, "decoder": DecoderConfig}
     for name, value in settings.items():
         if value is not None and not isinstance(value, kinds[name]):
