@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from gradiend.arguments import TrainingArguments
-from gradiend.config import FOLDERS, RUN_ID, parse_config
+from gradiend.config import FOLDERS, RUN_ID, parse_config, unwritable
 from gradiend.errors import GradiendError
 from gradiend.examples.sources import read_source
 from gradiend.experiment import Columns, DecoderConfig, ExperimentConfig
@@ -28,10 +28,15 @@ MARK = f"# Written by {ORIGIN}, which writes it anew: change a copy.\n"
 
 
 def run_folder(arguments: TrainingArguments, run_id: str | None, otherwise: str) -> str:
-    """`experiment_dir`, with `run_id` a folder in it. Raises `GradiendError` where a run id is no folder's name."""
+    """`experiment_dir`, with `run_id` a folder in it.
+
+    Raises `GradiendError` where a run id is no folder's name, and where nothing can be written.
+    """
     root = os.path.normpath(arguments.experiment_dir or otherwise)
     if os.path.exists(root) and not os.path.isdir(root):
         raise GradiendError(f"experiment_dir: '{root}' is a file: give a folder")
+    if (problem := unwritable(root)) is not None:
+        raise GradiendError(f"experiment_dir: {problem}")
     if run_id is None:
         return root
     if not (isinstance(run_id, str) and RUN_ID.fullmatch(run_id)):
