@@ -27,6 +27,11 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/index.smk"
 
 
+# Not while the workflow is read: others' results may be looked at.
+onstart:
+    user_error(require_writable, RUNS, ORIGIN)
+
+
 localrules:
     all,
 
