@@ -17,8 +17,8 @@ LINUX = "sys_platform == 'linux'"
 COMPILE = ("pyproject.toml", "--all-extras", "--universal", "--python-version", "3.11", "--generate-hashes")
 STYLE = ("--strip-extras", "--no-annotate", "--no-header", "--no-emit-index-url", "--quiet")
 HEAD = """\
-# Written by `make lock`. Every hash is of a build that was in the package registry when it was written. For Linux, torch
-# has its CPU builds, as far as they were found: what those for GPUs need besides is left out.
+# Written by `make lock`. Every hash is of a build that was in the package registry when it was written. For Linux,
+# torch has its CPU builds, as far as they were found: what those for GPUs need besides is left out.
 """
 
 Entries = dict[str, set[str]]
