@@ -1,13 +1,14 @@
 # make run    set up what is missing, run the default experiment      make test   set up, run all the tests
-# make check  format, types, layers, workflow lint                    make lock   pin the versions anew
+# make check  format, types, layers, workflow lint                    make lock   pin what pyproject.toml asks for
 # make benchmark  tables of docs/performance.md                      make docs   the documentation, in build/site
+# make audit  known vulnerabilities of what is pinned
 
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow test-long test-all check format lock benchmark docs clean
+.PHONY: run test test-slow test-long test-all check format lock audit benchmark docs clean
 
 # one thread a test process: more would only wait for each other
 test test-slow test-long benchmark: export OMP_NUM_THREADS ?= 1
@@ -41,7 +42,11 @@ format: $(VENV)/.installed-dev
 	$(BIN)/snakefmt Snakefile workflow
 
 lock: $(VENV)/.installed-dev
-	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' | LC_ALL=C sort -f > constraints.txt
+	$(BIN)/python envs/lock.py
+
+# strict: what could not be looked up is a failure
+audit: $(VENV)/.installed-dev
+	$(BIN)/uvx pip-audit@2.10.1 --requirement requirements.lock --require-hashes --disable-pip --strict
 
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks

@@ -29,6 +29,11 @@ include: "workflow/rules/index.smk"
 include: "workflow/rules/watch.smk"
 
 
+# Not while the workflow is read: others' results may be looked at.
+onstart:
+    user_error(require_writable, RUNS, ORIGIN)
+
+
 localrules:
     all,
 

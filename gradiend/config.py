@@ -1,5 +1,6 @@
 """Config files -> one validated `ExperimentConfig` per run, with one-line errors that name key and value."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,6 +78,27 @@ def parse_config(raw: Mapping[str, Any], origin: str) -> ExperimentConfig:
     """One run's config from plain dicts. Raises `GradiendError`: `origin: key: what is wrong, what is right`."""
     place = _Place(origin)
     return _parsed(_mapping(raw, place, ()), place)
+
+
+def require_writable(runs: Mapping[str, ExperimentConfig], origin: str) -> None:
+    """Raise `GradiendError` where nothing can be written to a folder of results."""
+    folders = _folders(next(iter(runs.values())))
+    found = {path: text for path, folder in folders.items() if folder and (text := unwritable(folder))}
+    if found:
+        raise _Place(origin).error(found)
+
+
+def unwritable(folder: str) -> str | None:
+    """What is wrong with a folder, there or not, to which nothing can be written; else None."""
+    above = nearest_folder(os.path.abspath(folder))
+    if os.access(above, os.W_OK | os.X_OK):
+        return None
+    return f"nothing can be written to '{above}': change its permissions, or give another folder"
+
+
+def nearest_folder(path: str) -> str:
+    """The absolute path if it is a folder, or the nearest folder above it."""
+    return path if os.path.isdir(path) else nearest_folder(os.path.dirname(path))
 
 
 def _parsed(raw: Mapping[str, Any], place: _Place, more: Sequence[str] = ()) -> ExperimentConfig:

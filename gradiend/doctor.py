@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gradiend import __version__
 from gradiend.backbones.loading import load_base_model
-from gradiend.config import load_runs
+from gradiend.config import load_runs, nearest_folder, require_writable
 from gradiend.config_files import check_config_file
 from gradiend.devices import SPREAD, memory_hint
 from gradiend.errors import GradiendError
@@ -31,6 +31,7 @@ from gradiend.model_files import DEMO_MODELS
 from gradiend.report.numbers import duration
 from gradiend.resolution import stage_settings
 from gradiend.resources import STAGES, Size, kept_entries, needs
+from gradiend.sharing import stages_of
 from gradiend.space import ParameterSpace, select_parameters
 from gradiend.stages.live import neutral_rows, split_rows
 
@@ -52,6 +53,11 @@ class Found:
     error: float
     seconds: float
     stored: int
+
+    @property
+    def size(self) -> Size:
+        """What the needs of jobs are computed from."""
+        return Size(self.parameters, self.kept, 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,8 +83,9 @@ def examine(config: Path) -> Iterator[str]:
     """Print what is found out about the experiment and yield what is wrong. Raises `GradiendError` where all is."""
     check_config_file(config)
     runs = load_runs(yaml.safe_load(config.read_text(encoding="utf-8")), config.name)
+    require_writable(runs, config.name)
     folder = Path(next(iter(runs.values())).experiment_dir)
-    free, memory = shutil.disk_usage(_existing(folder)).free, _memory()
+    free, memory = shutil.disk_usage(nearest_folder(os.path.abspath(folder))).free, _memory()
     print(_machine(folder, free, memory))
     stored = 0
     for own in _distinct(runs):
@@ -89,9 +96,11 @@ def examine(config: Path) -> Iterator[str]:
             print("  its model or data are the demo's, which the pipeline makes first: nothing to load yet")
             continue
         found = _found(runs[run])
-        print(_report(runs[run], found))
+        stages = {*stages_of(runs[run]), *(["cross_encode"] if len(runs) > 1 else [])}
+        jobs = {stage: needs(stage, runs[run], found.size).mem_mb for stage in STAGES if stage in stages}
+        print(_report(runs[run], found, jobs))
         stored += count * found.stored
-        yield from _wrong(runs[run], found, memory)
+        yield from _wrong(runs[run], found, jobs, memory)
     print(f"disk: {shown_bytes(stored)} of gradient rows in all, {shown_bytes(free)} free")
     if stored * 1.01 > free:
         yield (
@@ -122,11 +131,6 @@ def _machine(folder: Path, free: int, memory: int) -> str:
 
 def _memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
 
 
 def _found(config: ExperimentConfig) -> Found:
@@ -170,19 +174,19 @@ def _difference(one: Tensor, other: Tensor) -> float:
     return float(((one - other).norm(dim=-1) / norm).max())
 
 
-def _report(config: ExperimentConfig, found: Found) -> str:
+def _report(config: ExperimentConfig, found: Found, jobs: dict[str, int]) -> str:
+    """`jobs` has the memory in MB of each stage of the run."""
     counts = ", ".join(f"{count} {split}" for split, count in found.rows.items())
-    size = Size(found.parameters, found.kept, 0)
-    stage = max(STAGES, key=lambda name: needs(name, config, size).mem_mb)
+    stage = max(jobs, key=jobs.__getitem__)
     rows, decoder, training = _seconds(config, found)
     dtype = config.training_arguments.torch_dtype
     return (
         f"  model: {config.model.name}, {found.parameters / 1e6:.1f} million parameters, "
         f"{found.kept} entries kept at most\n"
-        f"  rows: {counts}\n"
+        f"  rows: {counts}, of {found.examples:,} examples\n"
         f"  eight rows in {dtype}, in batches of 1 and of 8: relative error {found.error:.1e}, "
         f"{'they agree' if found.error <= AGREE[dtype] else 'they differ'}\n"
-        f"  memory: {needs(stage, config, size).mem_mb / 1000:.1f} GB for {stage}, the largest job\n"
+        f"  memory: {jobs[stage] / 1000:.1f} GB for {stage}, the largest job\n"
         f"  disk: {shown_bytes(found.stored)} of gradient rows\n"
         f"  time here, roughly: rows {duration(rows)}, a seed's training {duration(training)}, "
         f"decoder evaluation {duration(decoder)}"
@@ -204,16 +208,15 @@ def _seconds(config: ExperimentConfig, found: Found) -> tuple[float, float, floa
     return found.seconds * found.examples, candidates * texts * found.seconds / 3, steps * found.kept * 4e-9
 
 
-def _wrong(config: ExperimentConfig, found: Found, memory: int) -> Iterator[str]:
+def _wrong(config: ExperimentConfig, found: Found, jobs: dict[str, int], memory: int) -> Iterator[str]:
     dtype = config.training_arguments.torch_dtype
     if not found.error <= AGREE[dtype]:
         yield (
             f"{config.model.name}: rows in batches of 1 and of 8 differ by {found.error:.1e} in {dtype}, more than "
             f"{AGREE[dtype]:g}: try torch_dtype float32"
         )
-    size = Size(found.parameters, found.kept, 0)
-    for stage in STAGES:
-        asked = needs(stage, config, size).mem_mb * 10**6
+    for stage, megabytes in jobs.items():
+        asked = megabytes * 10**6
         if asked > memory:
             yield (
                 f"{stage} may need {asked / GIB:.1f} GiB of memory and the machine has {memory / GIB:.1f} GiB: lower "

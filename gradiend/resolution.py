@@ -4,7 +4,7 @@
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -36,8 +36,18 @@ NO_INFLUENCE = frozenset(
 )
 
 
-def stage_settings(stage: str, config: ExperimentConfig, *, data_digest: str = "", model_digest: str = "") -> Any:
-    """The settings of one stage. The digests are of external data files and model folders, else empty."""
+def stage_settings(
+    stage: str,
+    config: ExperimentConfig,
+    *,
+    data_digest: str = "",
+    model_digest: str = "",
+    runs: Mapping[str, str] | None = None,
+) -> Any:
+    """The settings of one stage. The digests are of external data files and model folders, else empty.
+
+    `runs` are those that a stage about several runs is about, with a digest of what made their GRADIENDs.
+    """
     values = {
         **_shallow(config.decoder),
         **_shallow(config.training_arguments),
@@ -45,6 +55,7 @@ def stage_settings(stage: str, config: ExperimentConfig, *, data_digest: str = "
         "seed": config.training_arguments.seed or 0,
         "base_model": _base_model(config, model_digest),
         "data_digest": data_digest,
+        "runs": dict(runs or {}),
         "evaluation_max_size": _evaluation_max_size(config),
     }
     if stage == "pre_prune":  # the kept space does not depend on the head

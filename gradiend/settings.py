@@ -219,10 +219,15 @@ class RewriteModel:
 
 @dataclass(frozen=True, config=CONFIG)
 class MeasureStability:
-    """The seeds of a run -> how much those that converged have in common; `topk` entries make a top set."""
+    """The seeds of a run -> how much those that converged have in common; `topk` entries make a top set.
+
+    All that decides which seeds are tried is here, as in `SelectSeed`: fewer seeds are no newer input.
+    """
 
     convergent_metric: str
     convergent_score_threshold: float
+    min_convergent_seeds: int | None
+    max_seeds: int
     topk: int
 
 
@@ -230,9 +235,11 @@ class MeasureStability:
 class CrossEncode:
     """A run's test examples -> their encoded values by the encoders of several runs.
 
-    `rows` says what the gradients are computed from; the run's own evaluation reads the same ones.
+    `rows` says what the gradients are computed from; the run's own evaluation reads the same ones. `runs` are those
+    whose encoders encode, with a digest of what made their GRADIENDs.
     """
 
+    runs: dict[str, str]
     rows: CacheGradients
     target_classes: list[str]
     max_size: int | None
@@ -242,8 +249,12 @@ class CrossEncode:
 
 @dataclass(frozen=True, config=CONFIG)
 class CompareRuns:
-    """GRADIENDs and encoded values of several runs -> what they have in common; `topk` entries make a top set."""
+    """GRADIENDs and encoded values of several runs -> what they have in common; `topk` entries make a top set.
 
+    `runs` have a digest of what made their GRADIENDs.
+    """
+
+    runs: dict[str, str]
     topk: int
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gradiend.experiment import ExperimentConfig
 from gradiend.files import digest_bytes
 
 # The stages whose results a stage reads, directly; `report` is of one run and never shared.
@@ -21,6 +22,19 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "evaluate_decoder": ("post_prune",),
     "rewrite_model": ("prepare_data", "evaluate_decoder"),
 }
+
+
+def stages_of(config: ExperimentConfig) -> list[str]:
+    """The stages that a run has and may share, in order."""
+    arguments = config.training_arguments
+    has = {
+        "train_mlm_head": arguments.prediction_objective == "clm_mlm_head",
+        "cache_importance": arguments.pre_prune_config is not None,
+        "cache_gradients": arguments.use_cached_gradients,
+        "tune_learning_rate": arguments.learning_rate == "tune",
+        "train_control": bool(config.control.seeds),
+    }
+    return [stage for stage in BEFORE if has.get(stage, True)]
 
 
 def stage_digests(settings: Mapping[str, str]) -> dict[str, str]:

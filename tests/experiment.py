@@ -1,6 +1,7 @@
 """A small experiment in a folder of its own: its config, its data, its model, and Snakemake on it."""
 
 import copy
+import json
 import os
 import re
 import shutil
@@ -84,6 +85,17 @@ class Experiment:
                 owner = owner.setdefault(parent, {})
             owner[last] = value
         return config
+
+    def copied_to(self, folder: Path) -> "Experiment":
+        """A copy of the experiment and of what Snakemake remembers of it, with the times of all files."""
+        return Experiment(Path(shutil.copytree(self.folder, folder, symlinks=True)), self.snakefile)
+
+    def remember_others(self, *, rewritten: bool) -> None:
+        """Let Snakemake remember that other settings made all results; `rewritten`: and that they were other files."""
+        for path in (self.folder / ".snakemake" / "metadata").rglob("*"):
+            if path.is_file() and (content := json.loads(path.read_text()))["rule"] in {*STAGES, "cache_shard"}:
+                content |= {"params": ["'other'"], "endtime": content["endtime"] - 1 * rewritten}
+                path.write_text(json.dumps(content))
 
     def write(self, config: dict[str, Any], name: str = "config.yaml") -> None:
         """Write a config file."""

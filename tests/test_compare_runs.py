@@ -39,8 +39,7 @@ def compared(folder: Path, models: dict[str, GradiendModel], encoded: dict[str, 
         (folder / "encodings").mkdir(exist_ok=True)
         encodings(encoders, seed).to_parquet(folder / "encodings" / f"{name}.parquet")
     line = run(
-        settings=CompareRuns(5),
-        runs=list(models),
+        settings=CompareRuns(dict.fromkeys(models, ""), 5),
         models=[folder / name / "model" for name in models],
         encodings=[folder / "encodings" / f"{name}.parquet" for name in encoded],
         figures=folder / "comparison" / "plots",
@@ -112,8 +111,8 @@ def test_one_trained_decoder_has_nothing_to_be_compared_with(tmp_path: Path) -> 
 
 def test_a_model_for_each_run_is_needed(tmp_path: Path) -> None:
     files: dict[str, Any] = {"models": [], "encodings": [], "figures": tmp_path / "f", "out": tmp_path / "o"}
-    with pytest.raises(GradiendError, match="0 --models and 1 --runs: give one of each per run"):
-        run(settings=CompareRuns(5), runs=["a"], **files)
+    with pytest.raises(GradiendError, match="0 --models and 1 runs in --settings: give one of each per run"):
+        run(settings=CompareRuns({"a": ""}, 5), **files)
 
 
 def test_every_figure_has_a_title_and_a_caption_on_the_index() -> None:

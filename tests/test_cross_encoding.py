@@ -57,7 +57,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def encoded(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     folder = tmp_path_factory.mktemp("encoded")
     tiny_examples().to_parquet(folder / "examples.parquet")
-    settings = cross_settings(save_tiny_model(folder / "base"))
+    settings = cross_settings(save_tiny_model(folder / "base"), list(models))
     files: dict[str, Any] = {"examples": folder / "examples.parquet", "out": folder / "run.parquet"}
     gather(runs=list(models), models=list(models.values()), out=folder / "encoders.safetensors")
     files["encoders"] = folder / "encoders.safetensors"
@@ -66,10 +66,10 @@ def encoded(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
     return pd.read_parquet(files["out"])
 
 
-def cross_settings(base: Path, **changes: Any) -> CrossEncode:
+def cross_settings(base: Path, runs: list[str], **changes: Any) -> CrossEncode:
     rows = CacheGradients(base_model_settings(base), evaluation_max_size=None, encoder_eval_balance=False, seed=0)
     own: dict[str, Any] = {"target_classes": list(CLASSES), "max_size": None, "encoder_eval_balance": False, "seed": 0}
-    return CrossEncode(rows, **(own | changes))
+    return CrossEncode(dict.fromkeys(runs, ""), rows, **(own | changes))
 
 
 def test_every_encoder_encodes_its_own_gradient_in_its_own_space(
@@ -112,7 +112,7 @@ def test_correlations_and_means_are_those_of_scipy_and_pandas(encoded: pd.DataFr
 
 def test_the_labels_are_those_of_the_run_whose_examples_they_are(models: dict[str, Path], tmp_path: Path) -> None:
     tiny_examples().to_parquet(tmp_path / "examples.parquet")
-    settings = cross_settings(save_tiny_model(tmp_path / "base"), target_classes=["male", "plural"])
+    settings = cross_settings(save_tiny_model(tmp_path / "base"), ["small"], target_classes=["male", "plural"])
     files: dict[str, Any] = {"examples": tmp_path / "examples.parquet", "out": tmp_path / "run.parquet"}
     gather(runs=["small"], models=[models["small"]], out=tmp_path / "encoders.safetensors")
     run(settings=settings, name="small", encoders=tmp_path / "encoders.safetensors", **files)
@@ -128,7 +128,8 @@ def test_encoders_of_another_base_model_are_left_out(models: dict[str, Path], tm
     out = tmp_path / "encoders.safetensors"
     gather(runs=["small", "foreign"], models=[models["small"], tmp_path / "foreign"], out=out)
     files: dict[str, Any] = {"examples": tmp_path / "examples.parquet", "out": tmp_path / "run.parquet"}
-    run(settings=cross_settings(save_tiny_model(tmp_path / "base")), name="small", encoders=out, **files)
+    settings = cross_settings(save_tiny_model(tmp_path / "base"), ["small", "foreign"])
+    run(settings=settings, name="small", encoders=out, **files)
     assert set(pd.read_parquet(files["out"])["encoder"]) == {"small"}
 
 
@@ -150,7 +151,9 @@ def test_wrong_files_and_names_are_named(models: dict[str, Path], tmp_path: Path
     gather(runs=["small"], models=[models["small"]], out=out)
     files: dict[str, Any] = {"examples": tmp_path / "examples.parquet", "out": tmp_path / "run.parquet"}
     with pytest.raises(GradiendError, match=r"no encoder of the run 'smal' \(did you mean 'small'\?\)"):
-        run(settings=cross_settings(tmp_path), name="smal", encoders=out, **files)
+        run(settings=cross_settings(tmp_path, ["small"]), name="smal", encoders=out, **files)
+    with pytest.raises(GradiendError, match=r"no encoder of the run 'other' \(known: small\)"):
+        run(settings=cross_settings(tmp_path, ["small", "other"]), name="small", encoders=out, **files)
     out.write_bytes(b"no")
     with pytest.raises(GradiendError, match=r"encoders\.safetensors: not a file of encoders"):
         load_encoders(out)

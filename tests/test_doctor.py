@@ -33,9 +33,17 @@ def test_an_experiment_that_would_run_is_told_so(experiment: Experiment, capsys:
     assert (code, errors) == (0, "")
     assert shown.splitlines()[-1] == "nothing stands in the way"
     assert re.search(r"machine: \d+ cores, [\d.]+ GiB of memory, [\d.]+ GiB free for out, GPUs: ", shown)
-    assert "rows: 27 train, 27 validation, 27 test, 24 neutral" in shown
+    assert "rows: 27 train, 27 validation, 27 test, 24 neutral, of 132 examples" in shown
     assert re.search(r"in batches of 1 and of 8: relative error [\d.]+e-0[5-9], they agree", shown)
     assert not experiment.path().exists()
+
+
+@pytest.mark.parametrize(("rate", "stage"), [("auto", "train"), ("tune", "tune_learning_rate")])
+def test_the_largest_job_is_one_that_the_run_has(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str], rate: str, stage: str
+) -> None:
+    experiment.write(experiment.config({"training_arguments__learning_rate": rate}))
+    assert re.search(rf"memory: [\d.]+ GB for {stage}, the largest job", outcome(capsys)[1])
 
 
 def test_half_precision_is_what_is_compared_where_it_is_configured(

@@ -1,8 +1,15 @@
 """The digest of a stage covers its settings and those of all stages before it, and nothing else."""
 
+from gradiend.config import load_runs
 from gradiend.settings import STAGES
-from gradiend.sharing import BEFORE, stage_digests
+from gradiend.sharing import BEFORE, stage_digests, stages_of
 
+CONFIG = {
+    "experiment_dir": "out",
+    "model": "bert",
+    "data": {"source": "data.csv", "neutral": "neutral.csv"},
+    "target_classes": ["female", "male"],
+}
 SETTINGS = {stage: f'{{"{stage}": 1}}' for stage in BEFORE}
 
 
@@ -31,6 +38,25 @@ def test_a_changed_setting_changes_the_digests_of_its_stage_and_of_all_after_it(
         assert changed(stage) == after(stage)
     assert changed("prepare_data") == set(BEFORE)
     assert changed("train").isdisjoint({"prepare_data", "cache_importance", "pre_prune", "cache_gradients"})
+
+
+def test_a_run_has_the_stages_that_its_settings_ask_for() -> None:
+    asked = {"use_cached_gradients": True, "learning_rate": "tune", "prediction_objective": "clm_mlm_head"}
+    (least,), (most,) = (
+        load_runs({**CONFIG, "training_arguments": own, "control": {"seeds": seeds}}, "config.yaml").values()
+        for own, seeds in (
+            ({"pre_prune_config": None}, None),
+            ({**asked, "pre_prune_config": {"n_samples": 8, "topk": 0.5}}, 1),
+        )
+    )
+    assert stages_of(most) == list(BEFORE)
+    assert set(BEFORE) - set(stages_of(least)) == {
+        "train_mlm_head",
+        "cache_importance",
+        "cache_gradients",
+        "tune_learning_rate",
+        "train_control",
+    }
 
 
 def test_equal_settings_of_two_stages_have_different_digests() -> None:

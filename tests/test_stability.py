@@ -16,7 +16,7 @@ from gradiend.model import GradiendModel
 from gradiend.settings import MeasureStability
 from gradiend.stages.measure_stability import run
 
-SETTINGS = MeasureStability("correlation", 0.5, 6)
+SETTINGS = MeasureStability("correlation", 0.5, 2, 3, 6)
 
 
 def seeds(**config: Any) -> dict[int, GradiendModel]:

@@ -28,16 +28,17 @@ def run(
     device: str = AUTO,
     out: Path,
 ) -> str:
-    """Write one line per encoder and test example of the run `name`, which is one of those in the file `encoders`.
+    """Write one line per encoder and test example of the run `name`; it and `runs` of the settings are in `encoders`.
 
     The gradients are computed once, in the union of the encoders' kept entries, and not stored. An encoder that is not
     trained has no lines.
     """
     known = load_encoders(encoders)
-    if name not in known:
-        raise GradiendError(f"{encoders}: no encoder of the run '{name}'{did_you_mean(name, known)}")
+    for run in (name, *settings.runs):
+        if run not in known:
+            raise GradiendError(f"{encoders}: no encoder of the run '{run}'{did_you_mean(run, known)}")
     base = known[name].space.base_model
-    own = {run: one for run, one in known.items() if one.trained and one.space.base_model == base}
+    own = {run: known[run] for run in settings.runs if known[run].trained and known[run].space.base_model == base}
     space = union(encoder.space for encoder in (own or {name: known[name]}).values())
     base_model = load_base_model(settings.rows.base_model, device=device)
     capture = Capture(with_mlm_head(base_model, settings.rows.base_model, mlm_head), space)

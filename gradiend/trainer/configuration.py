@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from gradiend.arguments import TrainingArguments
-from gradiend.config import FOLDERS, RUN_ID, parse_config
+from gradiend.config import FOLDERS, RUN_ID, parse_config, unwritable
 from gradiend.errors import GradiendError
 from gradiend.examples.sources import read_source
 from gradiend.experiment import Columns, ControlConfig, DecoderConfig, ExperimentConfig
@@ -28,10 +28,15 @@ MARK = f"# Written by {ORIGIN}, which writes it anew: change a copy.\n"
 
 
 def run_folder(arguments: TrainingArguments, run_id: str | None, otherwise: str) -> str:
-    """`experiment_dir`, with `run_id` a folder in it. Raises `GradiendError` where a run id is no folder's name."""
+    """`experiment_dir`, with `run_id` a folder in it.
+
+    Raises `GradiendError` where a run id is no folder's name, and where nothing can be written.
+    """
     root = os.path.normpath(arguments.experiment_dir or otherwise)
     if os.path.exists(root) and not os.path.isdir(root):
         raise GradiendError(f"experiment_dir: '{root}' is a file: give a folder")
+    if (problem := unwritable(root)) is not None:
+        raise GradiendError(f"experiment_dir: {problem}")
     if run_id is None:
         return root
     if not (isinstance(run_id, str) and RUN_ID.fullmatch(run_id)):
@@ -65,8 +70,10 @@ def base_model_of(model: str | Path | ModelWithGradiend, arguments: TrainingArgu
     return {"name": model.name_or_path}
 
 
-def require_kinds(**settings: Any) -> None:
-    """Raise `GradiendError` for a setting that is not of its dataclass, such as a dict."""
+def require_kinds(target_classes: object, **settings: Any) -> None:
+    """Raise `GradiendError` for a setting that is not of its dataclass, such as a dict, and for classes in one text."""
+    if isinstance(target_classes, str):
+        raise GradiendError(f"target_classes: '{target_classes}' is wrong: should be a list of the two to separate")
     kinds = {"training_args": TrainingArguments, "columns": Columns, "decoder": DecoderConfig, "control": ControlConfig}
     for name, value in settings.items():
         if value is not None and not isinstance(value, kinds[name]):

@@ -30,8 +30,12 @@ def create_model_with_gradiend(
     """A base model, loaded from its id or folder, with a GRADIEND of random weights over some of its parameters.
 
     `param_map` has names or patterns of backbone parameters (`*` is any substring, `.` a dot), None is all of them.
-    Raises `GradiendError` for a pattern that matches nothing, and where the base model cannot be loaded.
+    Raises `GradiendError` for a pattern that matches nothing, another kind of `model_class`, and where the base model
+    cannot be loaded.
     """
+    if not (isinstance(model_class, type) and issubclass(model_class, ModelWithGradiend)):
+        wrong = getattr(model_class, "__name__", repr(model_class))
+        raise GradiendError(f"model_class: {wrong} is wrong: should be ModelWithGradiend or a subclass of it")
     if isinstance(param_map, str):
         raise GradiendError(f"param_map: '{param_map}' is wrong: should be a list, ['{param_map}']")
     settings = base_settings(str(base_model), torch_dtype=torch_dtype, trust_remote_code=trust_remote_code)

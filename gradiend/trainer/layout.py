@@ -160,7 +160,15 @@ class Layout:
 
     def record(self, stage: str, part: int | None = None) -> Path:
         """What made a stage's results, or those of one seed or further shard."""
-        return self.root / "records" / (f"{stage}.json" if part is None else f"{stage}-{part}.json")
+        return self.root / "records" / f"{_named(stage, part)}.json"
+
+    def benchmark(self, stage: str, part: int | None = None) -> Path:
+        """How long a job of the workflow took that made them."""
+        return self.root / "benchmarks" / f"{_named(stage, part)}.tsv"
+
+
+def _named(stage: str, part: int | None) -> str:
+    return stage if part is None else f"{stage}-{part}"
 
 
 def of_a_gradiend(folder: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """A base model together with its GRADIEND: encode texts, rewrite the base model, save and load."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -145,10 +146,11 @@ class ModelWithGradiend:
 
         `label` is the token whose gradient is encoded: the factual one or, for the source `alternative`, the one that
         is not expected there. For the source `diff` the gradient of the `alternative` token is subtracted. Near +1 and
-        -1 are the first and the second target class.
+        -1 are the first and the second target class. Warns of a token that is several of the base model's, as a word
+        is that it does not know.
         """
-        texts, labels = _several(text), _several(label)
-        others = labels if alternative is None else _several(alternative)
+        texts, labels = _several("text", text), _several("label", label)
+        others = labels if alternative is None else _several("alternative", alternative)
         if (alternative is not None) != (self.gradiend.config.source == "diff"):
             needed = "needs the alternative token, too" if alternative is None else "takes no alternative token"
             raise GradiendError(f"encode: the source '{self.gradiend.config.source}' {needed}")
@@ -157,6 +159,7 @@ class ModelWithGradiend:
                 f", {len(others)} alternatives" if alternative else ""
             )
             raise GradiendError(f"encode: {counted}: give one label for each text, and at least one text")
+        self._warn_of_pieces({*labels, *others})
         rows = torch.stack([self._row(*one) for one in zip(texts, labels, others, strict=True)])
         latents = self.gradiend.encode(rows.to(self.gradiend.encoder.weight.device))
         encoded = latents[:, self.gradiend.config.latent].double().cpu().numpy()
@@ -183,6 +186,16 @@ class ModelWithGradiend:
         """A rewritten copy of the base model; the base model itself stays as it is."""
         with self.rewritten(learning_rate, feature_factor) as model:
             return copy.deepcopy(model)
+
+    def _warn_of_pieces(self, labels: Collection[str]) -> None:
+        for label in sorted(labels):
+            pieces = self.tokenizer.convert_ids_to_tokens(list(self._base.target_ids(label)))
+            if len(pieces) > 1:
+                what = f"'{label}' is {len(pieces)} tokens of the base model ({' '.join(pieces)})"
+                warnings.warn(
+                    f"encode: {what}: if you have not trained with such labels, use one that it knows whole",
+                    stacklevel=4,
+                )
 
     def _row(self, text: str, label: str, alternative: str) -> Tensor:
         factual = self.gradients(text, label)
@@ -224,5 +237,9 @@ def _require_gradiend(folder: Path) -> None:
         raise GradiendError(f"{folder}: no GRADIEND is in it: give the folder of one, such as experiment_dir/model")
 
 
-def _several(value: str | Sequence[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+def _several(name: str, value: str | Sequence[str]) -> list[str]:
+    found = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    for one in found:
+        if not isinstance(one, str):
+            raise GradiendError(f"encode: {name}: {one!r} is wrong: should be a text, or a list of texts")
+    return found

@@ -21,7 +21,7 @@ from gradiend.records import Record, read_record, recording
 from gradiend.resolution import stage_settings
 from gradiend.selection import has_converged, metric_of, next_seeds, seed_values
 from gradiend.settings import STAGES, canonical, read_settings
-from gradiend.sharing import BEFORE, stage_digests
+from gradiend.sharing import BEFORE, stage_digests, stages_of
 from gradiend.trainer.calls import Call, Calls
 from gradiend.trainer.layout import Layout
 
@@ -98,6 +98,9 @@ class Pipeline:
             if writes is not None:
                 line = run(settings=read_settings(STAGES[call.stage], settings), **keywords)
             else:
+                remove(
+                    self.layout.benchmark(call.stage, call.seed)
+                )  # of other results; Snakemake compares its age, too
                 with recording(self.layout.record(call.stage, call.seed), settings, CODE(call.stage)):
                     line = run(settings=read_settings(STAGES[call.stage], settings), **keywords)
                 self.made.add((call.stage, call.seed))
@@ -194,7 +197,7 @@ class Pipeline:
                 return [self.calls.evaluate_encoder(seed) for seed in seeds]
             controls = [self.calls.train_control(seed) for seed in self.calls.control_seeds]
             return [*controls, self.calls.evaluate_test(), self.calls.rewrite_model()]
-        return [self._call(name, call.seed) for name in BEFORE[call.stage] if self._has(name)]
+        return [self._call(name, call.seed) for name in BEFORE[call.stage] if name in stages_of(self.config)]
 
     def _call(self, stage: str, seed: int | None) -> Call:
         if stage == "train":
@@ -214,18 +217,8 @@ class Pipeline:
         }
         return calls[stage]()
 
-    def _has(self, stage: str) -> bool:
-        left_out = {
-            "train_mlm_head": not self.calls.headed,
-            "cache_importance": not self.calls.pruned,
-            "cache_gradients": not self.calls.cached,
-            "tune_learning_rate": not self.calls.searches,
-            "train_control": not self.calls.control_seeds,
-        }
-        return not left_out.get(stage, False)
-
     def _store_made_from(self) -> str:
-        return stage_digests({stage: self.settings(stage) for stage in BEFORE if self._has(stage)})["cache_gradients"]
+        return stage_digests({stage: self.settings(stage) for stage in stages_of(self.config)})["cache_gradients"]
 
     @cached_property
     def _data_digest(self) -> str:

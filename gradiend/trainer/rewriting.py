@@ -11,6 +11,36 @@ from gradiend.files import read_json, replacing, write_json
 from gradiend.stages.rewrite_model import MARK
 from gradiend.trainer.pipeline import Pipeline
 
+CHOICE = {"learning_rate", "feature_factor", "reason"}
+
+
+def choice_of(results: Mapping[str, Any], target_class: str, direction: str) -> Mapping[str, Any]:
+    """One choice among what `evaluate_decoder` gave: `learning_rate, feature_factor, reason, ...`.
+
+    Raises `GradiendError` where nothing was chosen, with the reason, and where it is not what `evaluate_decoder` gave.
+    """
+    found: Any = results
+    for place, name in (("", target_class), (f"['{target_class}']", direction)):
+        if not isinstance(found, Mapping):
+            raise _no_results(place, found)
+        if name not in found:
+            raise GradiendError(f"nothing was chosen to {direction} '{target_class}': decoder_results do not hold it")
+        found = found[name]
+    place = f"['{target_class}']['{direction}']"
+    if not (isinstance(found, Mapping) and found.keys() >= CHOICE):
+        raise _no_results(place, found)
+    if found["learning_rate"] is None:
+        raise GradiendError(f"nothing was chosen to {direction} '{target_class}': {found['reason']}")
+    for name in ("learning_rate", "feature_factor"):
+        if not isinstance(found[name], int | float):
+            raise _no_results(f"{place}['{name}']", found[name])
+    return found
+
+
+def _no_results(place: str, found: object) -> GradiendError:
+    what = f"keys {list(found)}" if isinstance(found, Mapping) else repr(found)
+    return GradiendError(f"decoder_results{place}: {what[:80]}: give what evaluate_decoder() gave, unchanged")
+
 
 def write_rewritten(
     pipeline: Pipeline, target_class: str, direction: str, choice: Mapping[str, Any], folder: Path

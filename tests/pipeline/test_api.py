@@ -125,6 +125,54 @@ def test_the_api_computes_nothing_where_snakemake_has_done_it(finished: Experime
     assert finished.planned() == Counter()
 
 
+OTHER = {"training_arguments__learning_rate": 0.001}
+
+
+@pytest.fixture(scope="module")
+def taken_over(finished: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """An experiment that Snakemake has run, and remembers, and then the API with another setting; only planned on."""
+    experiment = finished.copied_to(tmp_path_factory.mktemp("taken") / "over")
+    with inside(experiment.folder):
+        all_stages(trainer(learning_rate=0.001, use_cache=True))
+    return experiment
+
+
+@pytest.mark.slow
+def test_what_the_api_has_made_since_snakemake_did_is_not_made_again(taken_over: Experiment) -> None:
+    assert taken_over.stale() == from_stage("train")  # as Snakemake made it
+    assert taken_over.stale(**OTHER) == Counter()
+    assert taken_over.planned_with_comparison(config="changed.yaml") == Counter()
+    assert taken_over.stale() == from_stage("train")  # also where Snakemake remembers no more what it made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "jobs"),
+    [
+        ({"training_arguments__latent_dim": 2}, from_stage("train")),
+        ({"training_arguments__min_convergent_seeds": 1}, from_stage("select_seed")),
+        ({"decoder__lms_ratio": 0.9}, from_stage("evaluate_decoder")),
+    ],
+)
+def test_what_the_api_has_made_since_is_stale_where_it_should_be(
+    taken_over: Experiment, changes: dict[str, Any], jobs: Counter[str]
+) -> None:
+    assert taken_over.stale(**OTHER, **changes) == jobs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "first"),
+    [("out/seeds/best/model.safetensors", "post_prune"), ("out/gradients/train/shard-0.safetensors", "train")],
+)
+def test_what_has_newer_inputs_than_the_api_had_is_stale(
+    taken_over: Experiment, tmp_path: Path, file: str, first: str
+) -> None:
+    experiment = taken_over.copied_to(tmp_path / "copy")
+    (experiment.folder / file).touch()
+    assert experiment.stale(**OTHER) == from_stage(first)
+
+
 @pytest.mark.long
 def test_another_run_of_the_api_in_the_same_folder_is_not_taken_for_the_pipelines(own: Experiment) -> None:
     own.run()

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,7 +130,19 @@ def test_the_comparison_is_stale_where_something_of_it_changed(compared: Experim
     decoder = RUNS | {"foreign": OTHER | {"decoder": {"learning_rates": [0.2]}}}
     assert beside(compared, runs=decoder) == Counter()
     pruned = RUNS | {"foreign": OTHER | {"training_arguments": {"post_prune_config": {"topk": 0.25}}}}
-    assert beside(compared, runs=pruned) == Counter(gather_encoders=1, cross_encode=2, compare_runs=1)
+    assert beside(compared, runs=pruned) == Counter(compare_runs=1)  # on another base model
+    own = RUNS | {"plain": {"training_arguments": {"max_seeds": 2, "post_prune_config": {"topk": 0.25}}}}
+    assert beside(compared, runs=own) == Counter(gather_encoders=1, cross_encode=2, compare_runs=1)
+
+
+def test_a_comparison_that_nobody_remembers_is_stale_where_it_should_be(compared: Experiment, tmp_path: Path) -> None:
+    experiment = compared.copied_to(tmp_path / "copy")
+    shutil.rmtree(experiment.folder / ".snakemake")
+    assert beside(experiment) == Counter()
+    assert beside(experiment, comparison={"topk": 40})["compare_runs"] == 1
+    two = {run: RUNS[run] for run in ("plain", "turned")}
+    assert beside(experiment, runs=two) == Counter(compare_runs=1)
+    assert beside(experiment, training_arguments__encoder_eval_max_size=3)["cross_encode"] == 2
 
 
 def test_one_run_is_not_compared(compared: Experiment) -> None:

@@ -22,6 +22,7 @@ from gradiend.matrix import merged
 LEFT_OUT = {
     ("docs/pruning.md", "python benchmarks/importance.py results/demo female male"),
     ("docs/cluster.md", ".venv/bin/pip install --constraint constraints.txt '.[slurm]'"),
+    ("docs/cluster.md", ".venv/bin/pip install --require-hashes --requirement requirements.lock"),
 }
 PLANNED: set[tuple[str, ...]] = set()
 DONE_ELSEWHERE = ("source .venv/bin/activate",)  # by `make`

@@ -103,6 +103,14 @@ def test_nothing_is_stale_after_the_end(several: Experiment) -> None:
     assert several.planned() == Counter()
 
 
+def test_what_was_made_from_another_folder_since_is_not_made_again(several: Experiment, tmp_path: Path) -> None:
+    experiment = several.copied_to(tmp_path / "copy")
+    experiment.remember_others(rewritten=False)
+    assert experiment.planned() == jobs_of_all_runs()
+    experiment.remember_others(rewritten=True)
+    assert experiment.planned() == Counter(report=4)  # which is of a run, not of what several share
+
+
 def test_a_changed_learning_rate_of_one_run_trains_that_run_only(several: Experiment) -> None:
     runs = changed("rate", {"training_arguments": {"learning_rate": 0.002}})
     assert stale(several, runs) == from_stage("train", seeds=1) + LINKS

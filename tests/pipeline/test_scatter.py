@@ -38,3 +38,14 @@ def test_a_missing_shard_is_made_alone_and_what_follows_is_the_same(finished: Ex
     experiment.path("gradients", "shards.json").unlink()
     assert experiment.stale(shards=1)["cache_gradients"] == 1
     assert Counter(cache_shard=3) <= experiment.stale(shards=4)
+
+
+def test_shards_that_were_made_from_another_folder_since_are_not_made_again(tmp_path: Path) -> None:
+    experiment = Experiment.new(tmp_path, shards=3)
+    experiment.run("out/seeds/seed_0/evaluation.json")
+    before = experiment.planned()
+    assert before["cache_gradients"] == before["cache_shard"] == before["train"] - 1 == 0
+    experiment.remember_others(rewritten=False)
+    assert experiment.planned()["cache_shard"] == 2
+    experiment.remember_others(rewritten=True)
+    assert experiment.planned() == before

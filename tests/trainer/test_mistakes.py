@@ -28,6 +28,7 @@ TEXT = "the old nurse came home today and [MASK] was happy ."
         ({"decoder": {"lms_ratio": 0.9}}, r"decoder: a dict is wrong: should be gradiend.DecoderConfig\(\.\.\.\)"),
         ({"control": 3}, r"control: a int is wrong: should be gradiend.ControlConfig\(\.\.\.\)"),
         ({"model": None}, "model: a NoneType is wrong: should be an id, a folder"),
+        ({"target_classes": "MF"}, "target_classes: 'MF' is wrong: should be a list of the two to separate"),
         ({"run_id": 3}, "run_id: 3 is no run id"),
         ({"run_id": "data"}, "run_id: 'data' is a folder of the pipeline"),
     ],
@@ -51,6 +52,41 @@ def test_a_pattern_alone_is_no_list(model: Path) -> None:
         create_model_with_gradiend(model, param_map="bert.*")
 
 
+def test_a_misspelt_keyword_names_the_nearest(model: Path) -> None:
+    with pytest.raises(TypeError, match=r"__init__: no keyword 'traning_args' \(did you mean 'training_args'\?\)"):
+        TextPredictionTrainer(model, "data.csv", traning_args=TrainingArguments())  # type: ignore[call-arg]
+
+
+def test_a_model_class_is_one_of_models_with_a_gradiend(model: Path) -> None:
+    for wrong, name in ((dict, "dict"), ("bert", "'bert'")):
+        with pytest.raises(GradiendError, match=f"model_class: {name} is wrong: should be ModelWithGradiend or a sub"):
+            create_model_with_gradiend(model, model_class=wrong)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ([], r"decoder_results: \[\]: give what evaluate_decoder\(\) gave"),
+        ({}, "nothing was chosen to strengthen 'female': decoder_results do not hold it"),
+        ({"female": 0.1}, r"decoder_results\['female'\]: 0.1: give what"),
+        ({"female": {"weaken": {}}}, "decoder_results do not hold it"),
+        ({"female": {"strengthen": 0.1}}, r"decoder_results\['female'\]\['strengthen'\]: 0.1: give what"),
+        ({"female": {"strengthen": {"learning_rate": 0.1}}}, r"\['strengthen'\]: keys \['learning_rate'\]: give what"),
+    ],
+)
+def test_results_that_are_not_of_the_decoder_evaluation_are_refused(
+    trained: TextPredictionTrainer, results: Any, message: str
+) -> None:
+    with pytest.raises(GradiendError, match=message):
+        trained.rewrite_base_model(results, target_class="female")
+
+
+def test_a_learning_rate_is_a_number(trained: TextPredictionTrainer) -> None:
+    choice = {"learning_rate": "big", "feature_factor": 1.0, "reason": None}
+    with pytest.raises(GradiendError, match=r"\['strengthen'\]\['learning_rate'\]: 'big': give what"):
+        trained.rewrite_base_model({"female": {"strengthen": choice}}, target_class="female")
+
+
 def test_a_folder_without_a_gradiend_is_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(GradiendError, match="no such folder: give that of a GRADIEND"):
         ModelWithGradiend.from_pretrained(tmp_path / "nothing")
@@ -63,6 +99,16 @@ def test_every_text_needs_a_label(trained: TextPredictionTrainer) -> None:
     for texts, labels in (([TEXT, TEXT], ["she"]), ([TEXT, TEXT], "she"), ([], [])):
         with pytest.raises(GradiendError, match="give one label for each text, and at least one text"):
             own.encode(texts, labels)
+
+
+def test_a_label_that_the_base_model_does_not_know_is_named(trained: TextPredictionTrainer) -> None:
+    own = trained.get_model()
+    with pytest.raises(GradiendError, match=r"^label 'zzz' is not in the base model's vocabulary"):
+        own.encode(TEXT, "zzz")
+    with pytest.raises(GradiendError, match=r"encode: label: 3 is wrong: should be a text, or a list of texts"):
+        own.encode(TEXT, 3)  # type: ignore[arg-type]
+    with pytest.warns(UserWarning, match=r"encode: 'she was' is 2 tokens of the base model \(she was\): if you"):
+        own.encode(TEXT, "she was")
 
 
 def test_a_device_is_named_as_torch_does(trained: TextPredictionTrainer) -> None:

@@ -17,7 +17,7 @@ from gradiend.model_files import DEMO_MODELS, model_files
 from gradiend.resolution import stage_settings
 from gradiend.selection import has_converged, next_seeds, seed_values
 from gradiend.settings import canonical
-from gradiend.sharing import BEFORE, stage_digests
+from gradiend.sharing import stage_digests, stages_of
 
 KEEP_SEEDS = any(run.training_arguments.keep_seed_runs for run in RUNS.values())
 CONTENT_DIGESTS = Path(".snakemake/gradiend-digests.json")
@@ -76,6 +76,23 @@ for run_id in RUNS:
         user_error(require_replaceable, own, origin=f"{ORIGIN}: ")
 
 
+def base_of(run):
+    """The base model of a run, as far as it decides which runs can be compared."""
+    model = resolved(run).model
+    return model.name, model.revision
+
+
+def comparable(run):
+    """The runs on the base model of one."""
+    return [other for other in RUNS if base_of(other) == base_of(run)]
+
+
+def gradiends(stage, run):
+    """The runs that a stage about several is about, and what made their GRADIENDs."""
+    runs = comparable(run) if stage == "cross_encode" else RUNS if stage == "compare_runs" else []
+    return {other: DIGESTS[other]["post_prune"] for other in runs}
+
+
 @cache
 def settings_of(stage, run):
     digests = {
@@ -83,19 +100,7 @@ def settings_of(stage, run):
         "model_digest": digest_files(external_model(run), CONTENT_DIGESTS),
     }
     config = RUNS[run] if stage == "report" else resolved(run)  # the report shows what the user may write
-    return canonical(stage_settings(stage, config, **digests))
-
-
-def stages_of(run):
-    """The stages that a run has and may share."""
-    left_out = {
-        "cache_importance": not pruned(run),
-        "cache_gradients": not cached(run),
-        "train_mlm_head": not headed(run),
-        "tune_learning_rate": not searches(run),
-        "train_control": not control_seeds(run),
-    }
-    return [stage for stage in BEFORE if not left_out.get(stage)]
+    return canonical(stage_settings(stage, config, runs=gradiends(stage, run), **digests))
 
 
 def cached(run):
@@ -125,7 +130,9 @@ def pruned(run):
     return RUNS[run].training_arguments.pre_prune_config is not None
 
 
-DIGESTS = {run: stage_digests({stage: settings_of(stage, run) for stage in stages_of(run)}) for run in RUNS}
+DIGESTS = {
+    run: stage_digests({stage: settings_of(stage, run) for stage in stages_of(config)}) for run, config in RUNS.items()
+}
 SHARING = {digest: run for run in reversed(DIGESTS) for digest in DIGESTS[run].values()}
 
 

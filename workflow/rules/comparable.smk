@@ -1,31 +1,34 @@
 # Which runs can be compared, and with what; which runs have seeds to compare.
 
-from collections import Counter
+from gradiend.files import digest_bytes
 
-COMPARISON = f"{OUT}/comparison"
 COMPARISON_TABLES = ("overlap", "intersections", "cosine", "layers", "cross_encoding", "cross_encoding_classes")
 
 
-def base_of(run):
-    """The base model of a run, as far as it decides which runs can be compared."""
-    model = resolved(run).model
-    return model.name, model.revision
+def group_of(run):
+    """12 hex digits: of the base model of a run, and of the runs on it."""
+    return digest_bytes(repr((base_of(run), comparable(run))).encode())[:12]
 
 
-BASES = Counter(base_of(run) for run in RUNS)
+GROUPS = {group_of(run): comparable(run) for run in RUNS}
+
+
+def runs_of_group(wildcards):
+    """The runs on one base model, or all."""
+    return GROUPS[wildcards.group] if "group" in wildcards.keys() else list(RUNS)
 
 
 def models(wildcards):
-    """What is left of all runs' GRADIENDs after post-pruning."""
-    return [at(file, run) for run in RUNS for file in gradiend_files(MODEL)]
+    """What is left of their GRADIENDs after post-pruning."""
+    return [at(file, run) for run in runs_of_group(wildcards) for file in gradiend_files(MODEL)]
 
 
 def model_folders(wildcards):
-    return [at(MODEL, run) for run in RUNS]
+    return [at(MODEL, run) for run in runs_of_group(wildcards)]
 
 
-def all_runs(wildcards):
-    return list(RUNS)
+def encoders_of_group(wildcards):
+    return f"{COMPARISON}/encoders-{group_of(wildcards.run)}.safetensors"
 
 
 def comparison_settings(wildcards):
@@ -34,7 +37,7 @@ def comparison_settings(wildcards):
 
 
 def cross_encoded(wildcards):
-    return [f"{COMPARISON}/encodings/{run}.parquet" for run in RUNS if BASES[base_of(run)] > 1]
+    return [f"{COMPARISON}/encodings/{run}.parquet" for run in RUNS if len(comparable(run)) > 1]
 
 
 def comparison():

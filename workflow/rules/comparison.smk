@@ -2,22 +2,22 @@
 # seeds/stability.json of a run.
 
 
-# One file, because every run's examples are encoded with every run's encoder: without it the number of links between
-# jobs would grow with the square of the number of runs.
+# One file for each base model, because every run's examples are encoded with every run's encoder: without it the number
+# of links between jobs would grow with the square of the number of runs.
 rule gather_encoders:
     input:
         models,
     output:
-        f"{COMPARISON}/encoders.safetensors",
+        f"{COMPARISON}/encoders-{{group}}.safetensors",
     log:
-        f"{OUT}/logs/gather_encoders.log",
+        f"{OUT}/logs/gather_encoders-{{group}}.log",
     benchmark:
-        f"{OUT}/benchmarks/gather_encoders.tsv"
+        f"{OUT}/benchmarks/gather_encoders-{{group}}.tsv"
     conda:
         "../../envs/gradiend.yaml"
     params:
         code=code_of("gather_encoders"),
-        runs=all_runs,
+        runs=runs_of_group,
         models=model_folders,
     shell:
         "python -m gradiend.stages.gather_encoders --runs {params.runs:q} --models {params.models:q}"
@@ -26,8 +26,9 @@ rule gather_encoders:
 
 rule cross_encode:
     input:
+        as_recorded("cross_encode"),
         base_model_of,
-        encoders=rules.gather_encoders.output[0],
+        encoders=encoders_of_group,
         examples=made(rules.prepare_data.output.examples),
         mlm_head=mlm_head("head.safetensors"),
     output:
@@ -48,14 +49,17 @@ rule cross_encode:
     params:
         settings=settings("cross_encode"),
         code=code_of("cross_encode"),
+        record=record("cross_encode"),
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.cross_encode --settings {params.settings:q} --name {wildcards.run:q}"
         " --examples {input.examples:q} --encoders {input.encoders:q} --mlm-head {input.mlm_head:q}"
-        " --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q} 2> {log:q}"
+        " --eval-batch-size {resources.eval_batch_size} --device {resources.device} --out {output:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"
 
 
 rule compare_runs:
     input:
+        as_recorded("compare_runs"),
         models,
         encodings=cross_encoded,
     output:
@@ -71,12 +75,13 @@ rule compare_runs:
     params:
         settings=comparison_settings,
         code=code_of("compare_runs"),
+        record=record("compare_runs"),
         models=model_folders,
-        runs=all_runs,
     shell:
-        "python -m gradiend.stages.compare_runs --settings {params.settings:q} --runs {params.runs:q}"
+        "python -m gradiend.stages.compare_runs --settings {params.settings:q}"
         " --models {params.models:q} --encodings {input.encodings:q}"
-        " --figures {output.figures:q} --out {output.summary:q} 2> {log:q}"
+        " --figures {output.figures:q} --out {output.summary:q}"
+        " --record {params.record:q} {params.code} 2> {log:q}"
 
 
 rule measure_stability:

@@ -8,7 +8,7 @@ PROJECT = Path(str(workflow.current_basedir)).parents[1]
 if PROJECT.is_dir():
     sys.path.insert(0, str(PROJECT))
 
-from gradiend.config import load_runs
+from gradiend.config import load_runs, require_writable, unwritable
 from gradiend.config_files import check_config_file
 from gradiend.errors import GradiendError
 
@@ -24,6 +24,9 @@ def user_error(function, *arguments, origin="", **keywords):
     except GradiendError as error:
         sys.exit(f"{origin}{error}")
 
+
+if unwritable("."):
+    sys.exit(f"{unwritable('.')}: Snakemake keeps in the working directory what it remembers")
 
 for file in CONFIG_FILES:
     user_error(check_config_file, file)

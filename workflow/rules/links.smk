@@ -21,7 +21,7 @@ def links_of_run(wildcards):
         links[f"{ROOT}/control"] = CONTROL
     links |= {f"{ROOT}/seeds/{name}": f"{SELECTED}/{name}" for name in ("best", "seed_report.json")}
     links |= {RUN_MODEL: MODEL, f"{ROOT}/encoder": ENCODER, f"{ROOT}/decoder": DECODER, f"{ROOT}/rewritten": REWRITTEN}
-    for stage in set(stages_of(run)) - set(SEED_STAGES):
+    for stage in set(stages_of(RUNS[run])) - set(SEED_STAGES):
         links |= journal_links(stage)
     for seed in control_seeds(run):
         links |= journal_links("train_control", f"-{seed}")

@@ -44,6 +44,7 @@ CONTROL = home("train_control", f"{OUT}/control")
 DECODER = home("evaluate_decoder", f"{OUT}/decoder")
 REWRITTEN = home("rewrite_model", f"{OUT}/rewritten")
 DEMO = f"{OUT}/demo"
+COMPARISON = f"{OUT}/comparison"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 SPLITS = ("train", "validation", "test", "neutral")
 SEED_STAGES = ("train", "evaluate_encoder", "train_control")
@@ -55,6 +56,7 @@ wildcard_constraints:
     shard=r"[1-9]\d*",
     seed=r"\d+",
     kind="|".join(DEMO_MODELS.values()),
+    group="[0-9a-f]{12}",
 
 
 def gradiend_files(folder):

@@ -22,9 +22,10 @@ from gradiend.trainer.calls import Call
 from gradiend.trainer.configuration import base_model_of, configured, require_kinds, run_folder, write_config
 from gradiend.trainer.data import Table, as_neutral, as_source
 from gradiend.trainer.figures import convergence_figure, distribution_figure, require_direction, shift_figure
+from gradiend.trainer.keywords import suggesting
 from gradiend.trainer.model_with_gradiend import ModelWithGradiend
 from gradiend.trainer.pipeline import Pipeline, require_unshared
-from gradiend.trainer.rewriting import write_rewritten
+from gradiend.trainer.rewriting import choice_of, write_rewritten
 from gradiend.trainer.text.prediction.model_with_gradiend import TextPredictionModelWithGradiend
 
 SPLITS = {"val": "validation", "validation": "validation", "test": "test", "neutral": "neutral"}
@@ -38,6 +39,7 @@ class TextPredictionTrainer:
     made with the same settings, data, base model and code; otherwise it is made anew.
     """
 
+    @suggesting
     def __init__(
         self,
         model: str | Path | ModelWithGradiend,
@@ -59,12 +61,13 @@ class TextPredictionTrainer:
 
         `model`: a Hugging Face id, a folder, or what `create_model_with_gradiend` made. `data` and `eval_neutral_data`:
         a DataFrame, a table file, a data set id or folder; `data` also {class: one of the first two}. `target_classes`
-        may be left out where the data has just two. `args` is `training_args`.
+        may be left out where the data has just two. `args` is `training_args`. A keyword that there is not raises a
+        `TypeError` that names the nearest.
         """
         if training_args is not None and args is not None:
             raise GradiendError("TextPredictionTrainer: training_args and args are the same: give one of them")
         arguments = training_args or args or TrainingArguments()
-        require_kinds(training_args=arguments, columns=columns, decoder=decoder, control=control)
+        require_kinds(target_classes, training_args=arguments, columns=columns, decoder=decoder, control=control)
         base = base_model_of(model, arguments)
         if isinstance(model, ModelWithGradiend):
             arguments = dataclasses.replace(arguments, params=model.param_map)
@@ -212,11 +215,10 @@ class TextPredictionTrainer:
         """
         direction = self._direction(increase_target_probabilities)
         self._known_class(target_class)
-        results = decoder_results or self.evaluate_decoder(increase_target_probabilities=increase_target_probabilities)
-        choice = results.get(target_class, {}).get(direction)
-        if choice is None or choice["learning_rate"] is None:
-            reason = "decoder_results do not hold it" if choice is None else choice["reason"]
-            raise GradiendError(f"nothing was chosen to {direction} '{target_class}': {reason}")
+        results = decoder_results
+        if results is None:
+            results = self.evaluate_decoder(increase_target_probabilities=increase_target_probabilities)
+        choice = choice_of(results, target_class, direction)
         if decoder_results is None:
             self._bring(self._pipeline.calls.rewrite_model())
         if output_dir is not None:
