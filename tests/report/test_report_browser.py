@@ -250,8 +250,8 @@ def test_the_page_prints_without_being_cut(tab: Browser, folder: Path) -> None:
 def test_what_is_folded_is_printed_but_what_is_for_the_screen_and_folded_again(tab: Browser, folder: Path) -> None:
     tab.open(folder / "good/report.html")
     count = "document.querySelectorAll('details[open]').length"
-    assert tab.run("document.querySelectorAll('details').length") == 7
-    for event, opened in (("beforeprint", 5), ("afterprint", 0)):
+    assert tab.run("document.querySelectorAll('details').length") == 8
+    for event, opened in (("beforeprint", 6), ("afterprint", 0)):
         tab.driver.execute_script(f"window.dispatchEvent(new Event('{event}'))")
         assert tab.run(count) == opened
 
