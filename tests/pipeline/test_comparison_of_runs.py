@@ -131,7 +131,8 @@ def test_the_comparison_is_stale_where_something_of_it_changed(compared: Experim
     assert beside(compared, runs=decoder) == Counter()
     pruned = RUNS | {"foreign": OTHER | {"training_arguments": {"post_prune_config": {"topk": 0.25}}}}
     assert beside(compared, runs=pruned) == Counter(compare_runs=1)  # on another base model
-    own = RUNS | {"plain": {"training_arguments": {"max_seeds": 2, "post_prune_config": {"topk": 0.25}}}}
+    seeds = RUNS["plain"]["training_arguments"]
+    own = RUNS | {"plain": {"training_arguments": {**seeds, "post_prune_config": {"topk": 0.25}}}}
     assert beside(compared, runs=own) == Counter(gather_encoders=1, cross_encode=2, compare_runs=1)
 
 
