@@ -32,6 +32,7 @@ include: "workflow/rules/watch.smk"
 # Not while the workflow is read: others' results may be looked at.
 onstart:
     user_error(require_writable, RUNS, ORIGIN)
+    note_plan()
 
 
 localrules:

@@ -41,7 +41,7 @@ def links_of_seeds(wildcards):
         own = f"seed_{seed}"
         seed_links = {f"{RUN_SEEDS}/{own}/{name}": f"{TRAINED}/{own}/{name}" for name in names}
         seed_links[f"{RUN_SEEDS}/{own}/evaluation.json"] = f"{EVALUATED}/{own}/evaluation.json"
-        for stage in ("train", "evaluate_encoder"):
+        for stage in SEARCH:
             seed_links |= journal_links(stage, f"-{seed}")
         links |= filled(seed_links, wildcards.run)
     return links

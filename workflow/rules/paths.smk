@@ -47,7 +47,8 @@ DEMO = f"{OUT}/demo"
 COMPARISON = f"{OUT}/comparison"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 SPLITS = ("train", "validation", "test", "neutral")
-SEED_STAGES = ("train", "evaluate_encoder", "train_control")
+SEARCH = ("train", "evaluate_encoder")  # of seeds, until enough have converged
+SEED_STAGES = (*SEARCH, "train_control")
 
 
 wildcard_constraints:

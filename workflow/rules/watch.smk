@@ -8,9 +8,7 @@ def plan_of(dag):
     needed = set(dag.needrun_jobs())
     timed = {str(job.log[0]): job for job in dag.jobs if job.benchmark}
     to_run = {log: job in needed for log, job in timed.items()}
-    jobs = [
-        planned_job(log, job.wildcards, to_run[log]) for log, job in timed.items() if job.rule.name not in SEED_STAGES
-    ]
+    jobs = [planned_job(log, job.wildcards, to_run[log]) for log, job in timed.items() if job.rule.name not in SEARCH]
     searches = [search for search in (seed_search(run, to_run) for run in RUNS) if search.jobs[0][0].to_run is not None]
     return Plan(tuple(RUNS), tuple(jobs), tuple(searches))
 
@@ -37,12 +35,13 @@ def seed_search(run, to_run):
 def seed_jobs(run, seed, to_run):
     """Those that Snakemake does not know of yet may have been made at another time."""
     evaluation = os.path.relpath(at(rules.evaluate_encoder.output[0], run, seed=seed), OUT)
-    for stage in SEED_STAGES:
+    for stage in SEARCH:
         log = at(getattr(rules, stage).log[0], run, seed=seed)
         digest = {"digest": DIGESTS[run][stage]} if MANY else {}
         yield planned_job(log, digest, to_run.get(log), evaluation if stage == "evaluate_encoder" else "")
 
 
-onstart:
+def note_plan():
+    """Write it, where the results lie on a disk."""
     if workflow.storage_settings.default_storage_provider is None:
         write_plan(Path(OUT), plan_of(workflow.dag))
