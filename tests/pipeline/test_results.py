@@ -252,7 +252,7 @@ def test_the_space_file_says_what_it_is(finished: Experiment) -> None:
 
 
 def test_every_job_has_a_log_and_a_benchmark(finished: Experiment) -> None:
-    logs = {path.stem for path in finished.path("logs").iterdir()}
+    logs = {path.stem for path in finished.path("logs").glob("*.log")}
     benchmarks = {path.stem for path in finished.path("benchmarks").iterdir()}
     assert logs == benchmarks and {"prepare_data", "train-0", "train-1", "evaluate_encoder-1", "report"} <= logs
 
