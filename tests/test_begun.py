@@ -10,24 +10,19 @@ from typing import Any
 
 import pytest
 import torch
+from killing import Killed, killed_after
 from tiny import base_model_settings, random_space, save_tiny_model, tiny_examples, tiny_masked_lm, tiny_neutral
 
-import gradiend.partial
 from gradiend.errors import GradiendError
 from gradiend.gradients.begun import BegunShard
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.live import LiveRows
 from gradiend.gradients.shard_file import ShardFile
-from gradiend.partial import Partial, State
 from gradiend.settings import CacheGradients
 from gradiend.stages import cache_gradients
 from gradiend.stages.command import _stoppable, _Stopped
 
 CHUNKS = 14  # of one shard: 5 batches of training examples, and 4, 3 and 2 pairs of single ones
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
 
 
 def killed(*_: object, **__: object) -> None:
@@ -60,24 +55,6 @@ class Job:
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     return Job(tmp_path)
-
-
-@contextmanager
-def killed_after(chunks: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Within, the state is saved after every chunk, and the job ends after some."""
-    save, left = Partial.save, iter(range(chunks - 1, -1, -1))
-
-    def save_and_die(self: Partial, state: State) -> None:
-        save(self, state)
-        if next(left) == 0:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(gradiend.partial, "SECONDS", 0.0)
-        patch.setattr(gradiend.partial, "LARGEST_SHARE", float("inf"))
-        patch.setattr(Partial, "save", save_and_die)
-        with pytest.raises(Killed):
-            yield
 
 
 @contextmanager
@@ -114,17 +91,9 @@ def test_a_job_that_is_killed_again_and_again_comes_to_the_same_end(job: Job, mo
     for chunks in (2, 1, 4, 3):
         with killed_after(chunks, monkeypatch):
             job.run()
-    assert Partial(job.partial, job_identity(job)).load() is not None
+    assert job.partial.exists()
     job.run()
     assert job.files() == job.files("undisturbed")
-
-
-def job_identity(job: Job) -> str:
-    """The identity of the state that is there: the names of the hidden files begin with it."""
-    (start,) = {path.name.split(".")[1].removeprefix("partial-") for path in job.hidden()}
-    found = gradiend.partial._about(gradiend.partial.safe_open(job.partial, framework="pt"))["identity"]
-    assert found.startswith(start)
-    return str(found)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

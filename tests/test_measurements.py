@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import killed_after
 from test_decoding import FACTORS, Setup
 
 import gradiend.partial
@@ -14,14 +15,10 @@ from gradiend.choice import aims
 from gradiend.decoding import Chosen, Grid
 from gradiend.lms import NeutralText, TokenScores
 from gradiend.measurements import Measurements
-from gradiend.partial import Partial, State
+from gradiend.partial import Partial
 from gradiend.stages.command import _stoppable, _Stopped
 
 RATES = [1.0, 0.3, 0.1, 0.03]
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
 
 
 @pytest.fixture
@@ -56,19 +53,11 @@ def told(found: tuple[list[Chosen], Grid]) -> list[object]:
 
 @pytest.mark.parametrize("count", [1, 4, 11])
 def test_a_killed_choice_goes_on_to_the_same_one(
-    count: int, tmp_path: Path, measured: list[int], saved_always: None, monkeypatch: pytest.MonkeyPatch
+    count: int, tmp_path: Path, measured: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = told(choices())
     total = len(measured)
-    save, left = Partial.save, iter(range(count - 1, -1, -1))
-
-    def save_and_die(self: Partial, state: State) -> None:
-        save(self, state)
-        if next(left) == 0:
-            raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Partial, "save", save_and_die)
+    with killed_after(count, monkeypatch):
         choices(Measurements(Partial(tmp_path / "state", "mine")))
     before = len(measured) - total
     again = told(choices(Measurements(Partial(tmp_path / "state", "mine"))))

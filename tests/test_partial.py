@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from killing import killed_after
 from training_rows import small_space, store, train_settings, transitions
 
 import gradiend.loop
@@ -35,10 +34,6 @@ MODES: list[dict[str, Any]] = [
 ]
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[StoredRows, StoredRows]:
     folder = tmp_path_factory.mktemp("rows")
@@ -50,25 +45,6 @@ def trained(rows: tuple[StoredRows, StoredRows], partial: Partial | None = None,
     saved: list[int] = []
     settings = train_settings(**arguments)
     return train(settings, small_space(), *rows, 3, partial=partial, save_checkpoint=lambda step, _: saved.append(step))
-
-
-@contextmanager
-def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Within, a training saves its state after every step, and ends after some."""
-    save = Partial.save
-    left = iter(range(steps - 1, -1, -1))
-
-    def save_and_die(self: Partial, state: State) -> None:
-        save(self, state)
-        if next(left) == 0:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(gradiend.partial, "SECONDS", 0.0)
-        patch.setattr(gradiend.partial, "LARGEST_SHARE", float("inf"))
-        patch.setattr(Partial, "save", save_and_die)
-        with pytest.raises(Killed):
-            yield
 
 
 def same(one: Trained, other: Trained) -> bool:

@@ -98,9 +98,8 @@ class Pipeline:
             if writes is not None:
                 line = run(settings=read_settings(STAGES[call.stage], settings), **keywords)
             else:
-                remove(
-                    self.layout.benchmark(call.stage, call.seed)
-                )  # of other results; Snakemake compares its age, too
+                # of other results; Snakemake compares its age, too
+                remove(self.layout.benchmark(call.stage, call.seed))
                 with recording(self.layout.record(call.stage, call.seed), settings, CODE(call.stage)):
                     line = run(settings=read_settings(STAGES[call.stage], settings), **keywords)
                 self.made.add((call.stage, call.seed))
