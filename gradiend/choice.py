@@ -66,6 +66,12 @@ def aims(
     return found
 
 
+def candidates_of(aims: Sequence[Aim], learning_rates: Sequence[float]) -> list[Candidate]:
+    """All candidates of a grid, each once, though several aims may weigh it."""
+    every = (Candidate(factor, rate) for aim in aims for factor in aim.feature_factors for rate in learning_rates)
+    return list(dict.fromkeys(every))
+
+
 def reason(aim: Aim, candidates: Sequence[tuple[Candidate, Measured]], base: Measured, ratio: float) -> str:
     """Why nothing was chosen, naming the nearest miss."""
     if any(measured.passes for _, measured in candidates):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from gradiend.choice import Aim, Candidate, Measured, between, neighbour, reason
+from gradiend.choice import Aim, Candidate, Measured, between, candidates_of, neighbour, reason
 from gradiend.lms import NeutralText, TokenScores
 from gradiend.measurements import Measurements
 from gradiend.probabilities import ClassProbabilities
@@ -194,6 +194,12 @@ class Grid:
             self._updates[feature_factor] = self._update(feature_factor)
         return self._updates[feature_factor]
 
+    def measure(self, candidate: Candidate, *, whole: bool) -> None:
+        """Measure one ahead of the choice: the `whole` of what is told of it, or what decides on it."""
+        trial = self._trial(candidate)
+        if whole or not trial.fails():
+            trial.with_probabilities().settled()
+
     def measure_all(self) -> None:
         """Measure what the choice did not need: every candidate's probabilities, and whether it keeps the LMS."""
         for trial in self.trials.values():
@@ -211,7 +217,7 @@ class Grid:
         `progress` is called for every candidate that no earlier choice has tried.
         """
         self._progress = progress
-        candidates = [Candidate(factor, rate) for factor in aim.feature_factors for rate in learning_rates]
+        candidates = candidates_of([aim], learning_rates)
         chosen = self._best(aim, candidates, lambda trial: trial.passes())
         if chosen is not None:
             candidates += self._bisected(chosen, candidates)

@@ -149,6 +149,8 @@ class DecoderConfig:
     """strengthen or weaken every target class, or balance the two."""
     feature_factors: FeatureFactors = None
     """Target class -> feature factor that strengthens it. None: derived from source and target."""
+    shards: Count = 1
+    """Jobs that measure the grid together, before the one that chooses. 1: that one measures alone."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -15,14 +15,17 @@ LOG = logging.getLogger(__name__)
 class Measurements:
     """Arrays by name, each measured once; `partial` has those of an earlier try, and keeps these.
 
-    A signal that asks for the end waits until what is being measured is saved.
+    `others` have those that other jobs have measured. A signal that asks for the end waits until what is being
+    measured is saved.
     """
 
-    def __init__(self, partial: Partial | None = None) -> None:
+    def __init__(self, partial: Partial | None = None, *others: Partial) -> None:
         self._partial = partial
-        state = partial.load() if partial else None
-        self._found = state.tensors if state else {}
-        if state:
+        self._found: dict[str, torch.Tensor] = {}
+        for source in (*others, *([partial] if partial else [])):
+            state = source.load()
+            self._found |= state.tensors if state else {}
+        if self._found:
             LOG.info("goes on after %d measurements", len(self._found))
 
     def __call__(self, name: str, measure: Callable[[], np.ndarray]) -> np.ndarray:
@@ -34,7 +37,9 @@ class Measurements:
                     self._partial.save(State(self._found, {}))
         return self._found[name].numpy()
 
-    def finish(self) -> None:
-        """The job is done: nothing has to be gone on with."""
+    def finish(self, result: Partial | None = None) -> None:
+        """The job is done: nothing has to be gone on with. `result` takes what was measured to other jobs."""
+        if result:
+            result.save(State(self._found, {}))
         if self._partial:
             self._partial.clear()

@@ -32,6 +32,7 @@ NO_INFLUENCE = frozenset(
         "training_arguments.device_base_model",
         "model.device_map",
         "shards",  # decides which jobs there are
+        "decoder.shards",
     }
 )
 

@@ -176,6 +176,12 @@ def _decoder(config: ExperimentConfig, size: Size) -> Estimate:
     return memory, 2.0 * size.parameters * candidates * 20_000
 
 
+def _candidates(config: ExperimentConfig, size: Size) -> Estimate:
+    """A share of them."""
+    memory, operations = _decoder(config, size)
+    return memory, operations / config.decoder.shards
+
+
 def _rewrite(config: ExperimentConfig, size: Size) -> Estimate:
     return 2 * _weights(config, size) + 32 * size.kept, 1e3 * size.parameters
 
@@ -193,8 +199,18 @@ STAGES = {
     "evaluate_test": _gradiend,
     "train_control": _control,
     "cross_encode": _gradients,
+    "measure_candidates": _candidates,
     "evaluate_decoder": _decoder,
     "rewrite_model": _rewrite,
+}
+
+ONLY_BASE_MODEL = {
+    "train_mlm_head",
+    "cache_importance",
+    "cache_gradients",
+    "cross_encode",
+    "measure_candidates",
+    "evaluate_decoder",
 }
 
 
@@ -203,7 +219,7 @@ def devices_of(stage: str, config: ExperimentConfig) -> list[str]:
     arguments = config.training_arguments
     spread = f"map:{config.model.device_map}" if config.model.device_map else None
     base = spread or arguments.device_base_model or arguments.device or AUTO
-    if stage in ("train_mlm_head", "cache_importance", "cache_gradients", "cross_encode", "evaluate_decoder"):
+    if stage in ONLY_BASE_MODEL:
         return [base]
     live = [] if arguments.use_cached_gradients and stage != "train_control" else [base]
     if stage not in ("train", "tune_learning_rate", "train_control"):

@@ -80,7 +80,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
      "mask_placeholder, split_by, too_long)"),
     ("runs", {"a": {"runs": {}}}, f".a.runs: unknown setting 'runs' (known: {AT_THE_TOP})"),
     ("matrix", {"decoder.lms": [1, 2]}, "[lms=1].decoder.lms: unknown setting 'lms' (known: learning_rates, "
-     "lms_ratio, directions, feature_factors)"),
+     "lms_ratio, directions, feature_factors, shards)"),
     # wrong types
     ("shards", "two", f": 'two' is wrong: {COUNT}"),
     ("shards", 1.5, f": 1.5 is wrong: {COUNT}"),

@@ -35,6 +35,7 @@ CAPS = {"encoder_eval_max_size", "encoder_eval_balance"}
 TABLE: dict[str, tuple[Any, set[str]]] = {
     "experiment_dir": ("elsewhere", NONE),
     "shards": (4, NONE),
+    "decoder.shards": (4, NONE),
     "target_classes": (["male", "female"], CLASSES),
     "model.name": ("gpt2", BASE),
     "model.revision": ("v1", BASE),

@@ -1,7 +1,7 @@
 """Base model and GRADIEND -> the grid of rewritten models, the choice among them, and the baselines beside it."""
 
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +9,18 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from gradiend.backbones.language_model import LanguageModel
-from gradiend.backbones.loading import load_base_model, with_mlm_head
-from gradiend.baselines import mean_difference_update
-from gradiend.choice import Aim, Candidate, Measured, aims
+from gradiend.choice import Aim, Candidate, Measured
 from gradiend.decoding import Chosen, Grid, Trial
 from gradiend.devices import AUTO
-from gradiend.files import folder_files, read_json, write_json
-from gradiend.gradients.capture import Capture
-from gradiend.gradients.rows import Rows, StoredRows
-from gradiend.identity import identity
-from gradiend.labels import strengthening_factor
+from gradiend.files import write_json
+from gradiend.gradients.shards import record_shards
 from gradiend.measurements import Measurements
 from gradiend.model import GradiendModel
-from gradiend.model_files import model_files
 from gradiend.partial import Partial
-from gradiend.rewriting import Rewriter
-from gradiend.settings import EvaluateDecoder, canonical
-from gradiend.space import ParameterSpace
+from gradiend.settings import EvaluateDecoder
 from gradiend.stages.command import main
-from gradiend.stages.evaluation_set import SPLITS, EvaluationSet
-from gradiend.stages.live import split_rows
-from gradiend.tables import read_table, write_table
-
-BASELINE_STEPS = 3  # of 1,000 tokens: what decides on a candidate of the baseline, which nobody rewrites a model with
+from gradiend.stages.decoder_grids import DecoderGrids, DecoderInputs
+from gradiend.tables import write_table
 
 
 def run(
@@ -45,8 +33,10 @@ def run(
     space: Path,
     train_rows: Path | None = None,
     mlm_head: Path | None = None,
+    measured: list[Path],
     eval_batch_size: int = 32,
     device: str = AUTO,
+    made_from: str = "",
     partial: Path,
     grid: Path,
     positions: Path,
@@ -54,87 +44,72 @@ def run(
 ) -> str:
     """Write grid.parquet, lms_positions.parquet and summary.json. Chosen on validation, reported on test too.
 
-    `partial` is the file of the state to go on from after a kill.
+    `measured` are files of `measure_candidates`; how many, and `made_from`, which says what the evaluation is made
+    from, are recorded beside the results. `partial` is the file of the state to go on from after a kill.
     """
     gradiend = GradiendModel.from_pretrained(model)
-    table = read_table(examples)
     if gradiend.config.supervised == "encoder":
+        record_shards(summary.parent, len(measured) or 1, made_from)
         return _write_nothing(settings, grid, positions, summary)
-    base = load_base_model(settings.base_model, device=device)
-    forms = read_json(data_summary)["surface_forms"]
-    read = [path for path in (examples, neutral, data_summary, space, train_rows, mlm_head) if path is not None]
-    large = [*folder_files(model), *model_files(settings.base_model.name, settings.base_model.revision)]
-    mine = identity("evaluate_decoder", canonical(settings), str(eval_batch_size), read=read, large=large)
-    measurements = Measurements(Partial(partial, mine))
-    setup = _Setup(settings, base, gradiend, table, read_table(neutral), forms, eval_batch_size, measurements)
-    validation = setup.splits["validation"]
-    own = setup.evaluate(Grid(validation, gradiend.update), "GRADIEND", setup.aims(), Trial.complete)
-    for result in own:
-        result.grid.measure_all()
-    rows = StoredRows(train_rows.parent, ParameterSpace.load(space)) if train_rows else setup.live_rows(space, mlm_head)
-    grid_of_baseline = Grid(validation.brief(BASELINE_STEPS), mean_difference_update(rows, gradiend))
-    baseline = setup.evaluate(grid_of_baseline, "mean difference", setup.aims_of_labels(), Trial.settled)
-    write_table(grid, setup.grid_table(own))
-    write_table(positions, setup.positions)
+    inputs = DecoderInputs(
+        settings, model, examples, neutral, data_summary, space, train_rows, mlm_head, eval_batch_size
+    )
+    measurements = Measurements(*(Partial(path, inputs.identity) for path in (partial, *measured)))
+    evaluation = _Evaluation(DecoderGrids(inputs, gradiend, device, measurements))
+    own, baseline = evaluation.of_gradiend(), evaluation.of_baseline()
+    write_table(grid, evaluation.grid_table(own))
+    write_table(positions, evaluation.grids.positions)
     write_json(
         summary,
         {
-            **setup.outcome(own),
-            "base": setup.base(),
+            **evaluation.outcome(own),
+            "base": evaluation.base(),
             "baselines": {
-                "mean_difference": setup.outcome(baseline),
-                "without_embeddings": setup.without_embeddings(own, gradiend),
+                "mean_difference": evaluation.outcome(baseline),
+                "without_embeddings": evaluation.without_embeddings(own),
             },
-            "examples": setup.counts,
-            "neutral": setup.notes,
+            "examples": evaluation.grids.counts,
+            "neutral": evaluation.grids.notes,
             "lms_ratio": settings.lms_ratio,
         },
     )
+    record_shards(summary.parent, len(measured) or 1, made_from)
     measurements.finish()
-    return "evaluate_decoder: " + setup.sentence(own)
+    return "evaluate_decoder: " + evaluation.sentence(own)
 
 
-class _Setup:
-    """What all decoders of a run are evaluated on, loaded once."""
+class _Evaluation:
+    """The choices from the grids, and what is told of them."""
 
-    def __init__(
-        self,
-        settings: EvaluateDecoder,
-        base: LanguageModel,
-        gradiend: GradiendModel,
-        examples: pd.DataFrame,
-        neutral: pd.DataFrame,
-        forms: Mapping[str, Collection[str]],
-        batch_size: int,
-        measurements: Measurements,
-    ) -> None:
-        self.settings, self.base_model, self.examples, self.batch_size = settings, base, examples, batch_size
-        rewriter = Rewriter(base.parameters(), gradiend.space)
-        evaluation = EvaluationSet(settings, base, examples, neutral, forms, batch_size)
-        self.notes, self.positions = evaluation.notes, evaluation.positions
-        self.splits = {split: evaluation.evaluator(split, rewriter, measurements) for split in SPLITS}
-        self.counts = evaluation.counts
-        self._gradiend = gradiend
+    def __init__(self, grids: DecoderGrids) -> None:
+        self.grids = grids
 
-    def aims(self) -> list[Aim]:
-        """The aims of the GRADIEND, whose decoder gives an update (its bias) for the feature factor 0 too."""
-        return self._aims(self._gradiend.config.sign, balancing=[0.0])
+    def of_gradiend(self) -> "list[_Result]":
+        """The choices among the GRADIEND's candidates; all candidates are measured."""
+        grids = self.grids
+        own = self._evaluate(grids.grid, "GRADIEND", grids.aims, Trial.complete)
+        grids.grid.measure_all()
+        return own
 
-    def aims_of_labels(self) -> list[Aim]:
-        """The aims of a direction that is oriented by the labels."""
-        return self._aims(1.0, balancing=[])
+    def of_baseline(self) -> "list[_Result]":
+        """The choices among the baseline's candidates."""
+        grids = self.grids
+        return self._evaluate(grids.baseline, "mean difference", grids.aims_of_labels, Trial.settled)
 
-    def evaluate(self, grid: Grid, name: str, aims: Sequence[Aim], scored: Callable[[Trial], Trial]) -> "list[_Result]":
+    def _evaluate(
+        self, grid: Grid, name: str, aims: Sequence[Aim], scored: Callable[[Trial], Trial]
+    ) -> "list[_Result]":
         """Choose on validation for every aim, then measure what was chosen on test, `scored` on enough tokens."""
+        rates = self.grids.settings.learning_rates
         with tqdm(desc=name, unit=" candidates", mininterval=5) as bar:
-            chosen = [grid.choose(aim, self.settings.learning_rates, bar.update) for aim in aims]
+            chosen = [grid.choose(aim, rates, bar.update) for aim in aims]
         return [
             _Result(aim, grid, one, self._on_test(grid, one, scored)) for aim, one in zip(aims, chosen, strict=True)
         ]
 
     def base(self) -> dict[str, dict[str, Any]]:
         """The base model's numbers by split."""
-        return {split: _numbers(evaluator.base) for split, evaluator in self.splits.items()}
+        return {split: _numbers(evaluator.base) for split, evaluator in self.grids.splits.items()}
 
     def outcome(self, results: "list[_Result]") -> dict[str, Any]:
         """`{class: {direction: {learning_rate, feature_factor, validation, test, reason}}}`."""
@@ -150,15 +125,16 @@ class _Setup:
             }
         return content
 
-    def without_embeddings(self, results: "list[_Result]", gradiend: GradiendModel) -> dict[str, Any]:
+    def without_embeddings(self, results: "list[_Result]") -> dict[str, Any]:
         """The chosen candidates on test, with the entries of the input and output embeddings left as they are."""
-        outside = gradiend.space.outside(gradiend.space.about.get("embeddings", ()))
+        space = self.grids.gradiend.space
+        outside = space.outside(space.about.get("embeddings", ()))
         content: dict[str, Any] = {}
         for result in results:
             candidate, numbers = result.chosen.candidate, None
             if candidate is not None:
                 update = result.grid.update(candidate.feature_factor) * outside
-                trial = self.splits["test"].trial(update, candidate.learning_rate)
+                trial = self.grids.splits["test"].trial(update, candidate.learning_rate)
                 numbers = {"test": _numbers(trial.with_probabilities().settled().measured)}
             content.setdefault(result.aim.target_class, {})[result.aim.direction] = numbers
         return content
@@ -173,13 +149,6 @@ class _Setup:
             lines += [_line(result.aim, candidate, split, numbers) for candidate, split, numbers in measured]
         return pd.DataFrame(lines, columns=None if lines else GRID_COLUMNS)
 
-    def live_rows(self, space: Path, mlm_head: Path | None) -> Rows:
-        """The training rows, where none are stored."""
-        assert self.settings.live is not None
-        model = with_mlm_head(self.base_model, self.settings.base_model, mlm_head)
-        capture = Capture(model, ParameterSpace.load(space))
-        return split_rows(self.settings.live, model, capture, self.examples, "train", self.batch_size)
-
     def sentence(self, results: "list[_Result]") -> str:
         """One line: what each choice does on test."""
         parts = []
@@ -188,7 +157,7 @@ class _Setup:
             if result.chosen.candidate is None or result.test is None:
                 parts.append(f"{name}: none ({result.chosen.reason})")
                 continue
-            base = self.splits["test"].base
+            base = self.grids.splits["test"].base
             lms = result.test.lms - result.test.difference  # the base model's on the same tokens
             before, after = abs(result.aim.value(base)), abs(result.aim.value(result.test))
             rate = result.chosen.candidate.learning_rate
@@ -202,18 +171,8 @@ class _Setup:
         if chosen.candidate is None:
             return None
         update = grid.update(chosen.candidate.feature_factor)
-        trial = self.splits["test"].trial(update, chosen.candidate.learning_rate)
+        trial = self.grids.splits["test"].trial(update, chosen.candidate.learning_rate)
         return scored(trial.with_probabilities()).measured
-
-    def _aims(self, sign: float, *, balancing: Sequence[float]) -> list[Aim]:
-        """The aims, each target class strengthened by the factor given for it, else by the derived one times sign."""
-        config, settings = self._gradiend.config, self.settings
-        given = settings.feature_factors or {}
-        factors = {
-            name: given.get(name, sign * strengthening_factor(i, config.source, config.target))
-            for i, name in enumerate(settings.target_classes)
-        }
-        return aims(settings.target_classes, settings.directions, factors, balancing)
 
 
 class _Result:

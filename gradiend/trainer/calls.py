@@ -28,11 +28,11 @@ class Call:
 class Calls:
     """The calls of one run, in the order in which they are made.
 
-    `store_made_from` gives the digest by which the workflow knows a store again.
+    `made_from` gives the digest by which the workflow knows again what may be of several shards, by stage.
     """
 
-    def __init__(self, config: ExperimentConfig, layout: Layout, store_made_from: Callable[[], str]) -> None:
-        self._arguments, self._layout, self._store_made_from = config.training_arguments, layout, store_made_from
+    def __init__(self, config: ExperimentConfig, layout: Layout, made_from: Callable[[str], str]) -> None:
+        self._arguments, self._layout, self._made_from = config.training_arguments, layout, made_from
         self.pruned = self._arguments.pre_prune_config is not None
         self.cached = self._arguments.use_cached_gradients
         self.headed = self._arguments.prediction_objective == "clm_mlm_head"
@@ -72,7 +72,7 @@ class Calls:
 
     def cache_gradients(self) -> Call:
         """Base model and examples -> stored rows."""
-        own, made_from = self._layout, self._store_made_from()
+        own, made_from = self._layout, self._made_from("cache_gradients")
         rows, shards = [own.rows(split) for split in SPLITS], shards_of(own.gradients, made_from, 1)
         results = [*rows, *(path.with_name(f"shard-{i}.safetensors") for path in rows for i in range(shards))]
         reads = {**self._data(neutral=True), "mlm_head": self._head()}
@@ -153,10 +153,11 @@ class Calls:
     def evaluate_decoder(self) -> Call:
         """The GRADIEND -> the rewritten models that were tried, and the choice among them."""
         own = self._layout
-        reads = {"model": own.model, "data_summary": own.data_summary, **self._live("train", neutral=True)}
+        given = {"model": own.model, "data_summary": own.data_summary, **self._live("train", neutral=True)}
         writes = {"grid": own.grid, "positions": own.lms_positions, "summary": own.decoder_summary}
-        options = {**self._base, "partial": own.partial("evaluate_decoder")}
-        return Call("evaluate_decoder", reads, writes, list(writes.values()), options)
+        made_from = self._made_from("evaluate_decoder")
+        options = {**self._base, "made_from": made_from, "partial": own.partial("evaluate_decoder")}
+        return Call("evaluate_decoder", {**given, "measured": []}, writes, list(writes.values()), options)
 
     def rewrite_model(self) -> Call:
         """The choices -> rewritten models."""

@@ -45,7 +45,7 @@ class Pipeline:
 
     def __init__(self, config: ExperimentConfig) -> None:
         self.config, self.layout = config, Layout.of(config)
-        self.calls = Calls(config, self.layout, self._store_made_from)
+        self.calls = Calls(config, self.layout, self._made_from)
         self.made: set[tuple[str, int | None]] = set()
         self._settings: dict[str, str] = {}
 
@@ -216,8 +216,8 @@ class Pipeline:
         }
         return calls[stage]()
 
-    def _store_made_from(self) -> str:
-        return stage_digests({stage: self.settings(stage) for stage in stages_of(self.config)})["cache_gradients"]
+    def _made_from(self, stage: str) -> str:
+        return stage_digests({own: self.settings(own) for own in stages_of(self.config)})[stage]
 
     @cached_property
     def _data_digest(self) -> str:

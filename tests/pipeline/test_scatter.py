@@ -1,7 +1,10 @@
-"""The gradient stage in several jobs."""
+"""The gradient stage, and the decoder's grid, in several jobs."""
 
+import re
+import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from experiment import Experiment
@@ -49,3 +52,27 @@ def test_shards_that_were_made_from_another_folder_since_are_not_made_again(tmp_
     assert experiment.planned()["cache_shard"] == 2
     experiment.remember_others(rewritten=True)
     assert experiment.planned() == before
+
+
+def of_decoder(experiment: Experiment) -> dict[str, bytes]:
+    """What the choice tells; how many jobs measured for it is no part of it."""
+    found = {path.name: path.read_bytes() for path in experiment.path("decoder").iterdir() if path.is_file()}
+    return {name: content for name, content in found.items() if name != "shards.json"}
+
+
+def test_a_grid_measured_by_several_jobs_gives_the_choice_of_one(finished: Experiment, tmp_path: Path) -> None:
+    experiment = finished.copied_to(tmp_path / "copy")
+    shutil.rmtree(experiment.path("decoder"))
+    in_three: dict[str, Any] = {"decoder__shards": 3}
+    after = Counter(evaluate_decoder=1, rewrite_model=1, report=1)
+    assert experiment.stale(**in_three) == Counter(measure_candidates=3) + after
+    experiment.run("out/decoder/measured-1.safetensors", config="changed.yaml")
+    assert experiment.stale(**in_three) == Counter(measure_candidates=2) + after
+    experiment.run(config="changed.yaml")
+    assert of_decoder(experiment) == of_decoder(finished)
+    log = experiment.path("logs", "evaluate_decoder.log").read_text()
+    assert re.search(r"goes on after \d\d+ measurements", log)
+    for shards in (1, 3, 5):
+        assert experiment.stale(decoder__shards=shards) == {}, "a choice that is made stays, by however many jobs"
+    assert experiment.stale(decoder__shards=5, decoder__lms_ratio=0.5) == Counter(measure_candidates=5) + after
+    assert experiment.stale(decoder__lms_ratio=0.5) == after

@@ -31,6 +31,7 @@ SETTINGS: dict[str, list[Any]] = {
     "training_arguments__post_prune_config": [None, {"topk": 0.5}, {"topk": 0.25, "part": "encoder-weight"}],
     "decoder__learning_rates": [[0.3, 0.1], [0.1, 0.03]],
     "decoder__lms_ratio": [0.99, 0.9],
+    "decoder__shards": [1, 2],
     "shards": [1, 2],
     "target_classes": [["female", "male"], ["male", "female"], ["plural", "male"]],
 }
@@ -60,10 +61,11 @@ FILES = (change_a_text, change_a_neutral_text, change_a_weight)
 
 
 def contents(experiment: Experiment) -> dict[str, bytes]:
-    """Results that the config decides; in how many shards a store lies is decided when it is made."""
+    """Results that the config decides; in how many shards something is made is decided when it is made."""
     files = (path for name in RESULTS for path in sorted(experiment.path(name).rglob("*")) if path.is_file())
     found = {str(path.relative_to(experiment.path())): path.read_bytes() for path in files}
-    return {name: content for name, content in found.items() if not name.startswith("gradients/")}
+    of_shards = ("gradients/", "decoder/shards.json")
+    return {name: content for name, content in found.items() if not name.startswith(of_shards)}
 
 
 def fresh(experiment: Experiment, config: dict[str, Any], folder: Path) -> Experiment:

@@ -22,7 +22,7 @@ OF_A_RUN = [stage for stage in STAGES if stage in BEFORE or stage in ("report", 
 def calls_of(**arguments: Any) -> dict[str, Call]:
     """One call of every stage."""
     own = config(**arguments)
-    calls = Calls(own, Layout.of(own), lambda: MADE_FROM)
+    calls = Calls(own, Layout.of(own), lambda stage: MADE_FROM)
     seeds: dict[str, tuple[Any, ...]] = {
         "select_seed": ([0],),
         "measure_stability": ([0],),
@@ -65,7 +65,7 @@ def test_devices_are_those_of_the_arguments() -> None:
 
 def test_a_store_of_several_shards_is_there_only_with_all_of_them(tmp_path: Path) -> None:
     own = replace(config(), experiment_dir=str(tmp_path))
-    calls = Calls(own, Layout.of(own), lambda: MADE_FROM)
+    calls = Calls(own, Layout.of(own), lambda stage: MADE_FROM)
     record_shards(tmp_path / "gradients", 3, MADE_FROM)
     call = calls.cache_gradients()
     assert call.shards == 3 and tmp_path / "gradients" / "test" / "shard-2.safetensors" in call.results

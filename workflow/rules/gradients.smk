@@ -26,7 +26,7 @@ rule cache_gradients:
         gpu=gpu("cache_gradients"),
         eval_batch_size=eval_batch_size,
         device=device("base_model"),
-        made_from=store_made_from,
+        made_from=made_from("cache_gradients"),
     params:
         settings=settings("cache_gradients"),
         code=code_of("cache_gradients"),

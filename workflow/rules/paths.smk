@@ -55,6 +55,7 @@ wildcard_constraints:
     run="|".join(RUNS) if MANY else "[^/]+",
     digest="[0-9a-f]{12}",
     shard=r"[1-9]\d*",
+    share=r"\d+",
     seed=r"\d+",
     kind="|".join(DEMO_MODELS.values()),
     group="[0-9a-f]{12}",

@@ -7,9 +7,13 @@ from gradiend.resources import devices_of, needs, size_of
 GPUS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
 
 
-def store_made_from(wildcards):
-    """What decides on the shards of a store that is there already."""
-    return DIGESTS[run_of(wildcards)]["cache_gradients"]
+def made_from(stage):
+    """What decides on the shards of results that are there already."""
+
+    def of_job(wildcards):
+        return DIGESTS[run_of(wildcards)][stage]
+
+    return of_job
 
 
 @cache
@@ -22,6 +26,24 @@ def shards_of_run(run):
 def shard(wildcards):
     """A parameter: the rows of a shard depend on how many there are."""
     return f"{wildcards.get('shard', 0)}/{shards_of_run(run_of(wildcards))}"
+
+
+@cache
+def shares_of_grid(run):
+    """The jobs that measure a decoder's grid ahead of the choice; likewise kept."""
+    digest = DIGESTS[run]["evaluate_decoder"]
+    shares = shards_of(Path(at(DECODER, run)), digest, RUNS[SHARING[digest]].decoder.shards)
+    return shares if shares > 1 else 0
+
+
+def share_of_grid(wildcards):
+    return f"{wildcards.share}/{shares_of_grid(run_of(wildcards))}"
+
+
+def measured(wildcards):
+    """What these jobs measure."""
+    run = run_of(wildcards)
+    return [at(rules.measure_candidates.output[0], run, share=share) for share in range(shares_of_grid(run))]
 
 
 @cache
