@@ -41,7 +41,9 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-lock: $(VENV)/.installed-dev
+# uv alone: the versions of before may not go together with what is asked for now
+lock: $(VENV)/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt uv
 	$(BIN)/python envs/lock.py
 
 # strict: what could not be looked up is a failure

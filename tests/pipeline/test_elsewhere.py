@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
 from experiment import PROJECT, Experiment, from_stage
+from moto.server import ThreadedMotoServer
 
 from gradiend.code import PACKAGE, modules_of
 
@@ -85,6 +88,42 @@ def test_executors_without_a_shared_file_system_plan_every_stage(
     output = experiment.call("-n", *profile(name), *STORAGE, *options)
     assert jobs(output) == from_stage("prepare_data", 1) + Counter(all=1), output
     assert "storage/out/report.html (in storage)" in output
+
+
+@pytest.fixture(scope="module")
+def s3(experiment: Experiment) -> Iterator[tuple[str, ...]]:
+    """A pretended S3 that holds the experiment's inputs, as options of Snakemake."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    client = boto3.client("s3", endpoint_url=url, **keys)
+    client.create_bucket(Bucket="bucket")
+    for path in (path for path in (experiment.folder / "storage").rglob("*") if path.is_file()):
+        client.upload_file(str(path), "bucket", f"folder/{path.relative_to(experiment.folder / 'storage')}")
+    prefix = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://bucket/folder")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNAKEMAKE_STORAGE_S3_ACCESS_KEY", "key")
+        patch.setenv("SNAKEMAKE_STORAGE_S3_SECRET_KEY", "secret")
+        yield (*prefix, "--storage-s3-endpoint-url", url)
+    server.stop()
+
+
+def test_an_experiment_in_s3_plans_every_stage(experiment: Experiment, s3: tuple[str, ...]) -> None:
+    output = experiment.call("-n", *s3, environment={})
+    assert jobs(output) == from_stage("prepare_data", 1) + Counter(all=1), output
+    assert "s3://bucket/folder/out/report.html (in storage)" in output
+
+
+@pytest.mark.long
+def test_an_experiment_in_s3_runs_to_its_end_and_nothing_is_left_to_do(
+    experiment: Experiment, s3: tuple[str, ...]
+) -> None:
+    experiment.run(*s3)
+    assert not experiment.path("data").exists()
+    output = experiment.call("-n", *s3, environment={})
+    assert "Nothing to be done" in output, output
 
 
 PROFILES = sorted((PROJECT / "profiles").glob("*/config.yaml"))

@@ -251,9 +251,9 @@ def walk_seeds(wildcards):
                 evaluation = checkpoints.evaluate_encoder.get(**stage, seed=seed).output[0]
             except IncompleteCheckpointException as open_checkpoint:
                 return [*converged, *wave[wave.index(seed) :]], open_checkpoint
-            converged[seed] = has_converged(
-                read_json(Path(evaluation)), arguments.convergent_metric, arguments.convergent_score_threshold
-            )
+            with evaluation.open():  # from a storage it has to be fetched first
+                score = read_json(Path(evaluation))
+            converged[seed] = has_converged(score, arguments.convergent_metric, arguments.convergent_score_threshold)
     return [*converged], None
 
 
