@@ -1,13 +1,10 @@
 """The encoders of several runs in one file: all that cross-encoding needs of their GRADIENDs."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from gradiend.arguments import Activation, Source
@@ -15,6 +12,7 @@ from gradiend.errors import GradiendError
 from gradiend.files import replacing
 from gradiend.model import GradiendModel
 from gradiend.space import ParameterSpace
+from gradiend.tensor_files import load_tensors, save_tensors
 
 
 @dataclass(frozen=True)
@@ -58,27 +56,26 @@ def save_encoders(path: Path, encoders: Mapping[str, Encoder]) -> None:
     tensors, runs = {}, []
     for place, (name, encoder) in enumerate(encoders.items()):
         space = encoder.space
-        tensors[f"{place}.weight"] = encoder.weight.contiguous()
+        tensors[f"{place}.weight"] = encoder.weight
         for number, parameter in enumerate(space.shapes):
-            tensors[f"{place}.kept.{number}"] = space.indices(parameter).contiguous()
+            tensors[f"{place}.kept.{number}"] = space.indices(parameter)
         shapes = [[parameter, list(shape)] for parameter, shape in space.shapes.items()]
         runs.append({"run": name, "shapes": shapes, "about": dict(space.about), "encoder": encoder.about})
     with replacing(path) as temporary:
-        save_file(tensors, temporary, {"encoders": json.dumps(runs, sort_keys=True)})
+        save_tensors(temporary, tensors, {"encoders": runs})
 
 
 def load_encoders(path: Path) -> dict[str, Encoder]:
     """What `save_encoders` wrote, by run. Raises `GradiendError` where the file is missing or broken."""
+    tensors, content = load_tensors(path, "file of encoders")
     try:
-        with safe_open(path, framework="pt") as file:
-            runs = json.loads((file.metadata() or {})["encoders"])
-            return {one["run"]: _encoder(file, place, one) for place, one in enumerate(runs)}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise GradiendError(f"{path}: not a file of encoders ({error}); delete it and run again") from error
+        return {one["run"]: _encoder(tensors, place, one) for place, one in enumerate(content["encoders"])}
+    except (KeyError, TypeError, ValueError) as error:
+        raise GradiendError(f"{path}: not a readable file of encoders ({error}); delete it and run again") from error
 
 
-def _encoder(file: Any, place: int, content: Mapping[str, Any]) -> Encoder:
+def _encoder(tensors: Mapping[str, Tensor], place: int, content: Mapping[str, Any]) -> Encoder:
     shapes = {name: tuple(shape) for name, shape in content["shapes"]}
-    kept = {name: file.get_tensor(f"{place}.kept.{number}") for number, name in enumerate(shapes)}
+    kept = {name: tensors[f"{place}.kept.{number}"] for number, name in enumerate(shapes)}
     space = ParameterSpace(shapes, kept, content["about"])
-    return Encoder(space=space, weight=file.get_tensor(f"{place}.weight"), **content["encoder"])
+    return Encoder(space=space, weight=tensors[f"{place}.weight"], **content["encoder"])

@@ -10,8 +10,6 @@ from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gradiend import __version__
@@ -21,6 +19,7 @@ from gradiend.errors import GradiendError
 from gradiend.files import read_json, replacing, write_json
 from gradiend.folders import require_replaceable
 from gradiend.space import ParameterSpace
+from gradiend.tensor_files import load_tensors, save_tensors
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -145,9 +144,7 @@ class GradiendModel(nn.Module):
         require_replaceable(folder)
         with replacing(folder) as temporary:
             temporary.mkdir()
-            save_file(
-                {n: t.detach().contiguous() for n, t in self.state_dict().items()}, temporary / "model.safetensors"
-            )
+            save_tensors(temporary / "model.safetensors", self.state_dict())
             self.space.save(temporary / "space.safetensors")
             write_json(temporary / "config.json", dataclasses.asdict(self.config) | {"version": __version__})
             if training is not None:
@@ -164,9 +161,10 @@ class GradiendModel(nn.Module):
             return model
         model = cls(ParameterSpace.load(folder / "space.safetensors"), _read_config(folder / "config.json"))
         path = folder / "model.safetensors"
+        weights, _ = load_tensors(path, "GRADIEND")
         try:
-            model.load_state_dict(load_file(path))
-        except (OSError, SafetensorError, RuntimeError) as error:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise GradiendError(f"{path}: not the weights of a GRADIEND like its config.json ({reason})") from error
         return model

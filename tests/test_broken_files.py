@@ -75,3 +75,11 @@ def test_a_wrong_bit_in_the_content_of_a_table_is_noticed(finished: Chain) -> No
     at = whole.index(b"nurse")
     error = said(finished, "cache_importance", path, whole[:at] + b"N" + whole[at + 1 :])
     assert error is not None and "examples.parquet: not a readable Parquet file" in error
+
+
+@pytest.mark.parametrize(("stage", "name"), [("pre_prune", "importance"), ("post_prune", "best/model")])
+def test_a_wrong_bit_in_a_weight_or_an_importance_is_noticed(finished: Chain, stage: str, name: str) -> None:
+    path = finished.folder / f"{name}.safetensors"
+    whole = path.read_bytes()
+    error = said(finished, stage, path, whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert error is not None and f"{path.name}: its content does not match its digest" in error

@@ -155,5 +155,5 @@ def test_wrong_files_and_names_are_named(models: dict[str, Path], tmp_path: Path
     with pytest.raises(GradiendError, match=r"no encoder of the run 'other' \(known: small\)"):
         run(settings=cross_settings(tmp_path, ["small", "other"]), name="small", encoders=out, **files)
     out.write_bytes(b"no")
-    with pytest.raises(GradiendError, match=r"encoders\.safetensors: not a file of encoders"):
+    with pytest.raises(GradiendError, match=r"encoders\.safetensors: not a readable file of encoders"):
         load_encoders(out)

@@ -96,8 +96,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Files:
 def test_the_importance_is_a_tensor_for_each_parameter_in_model_order(done: Files) -> None:
     base = tiny_masked_lm()
     with safe_open(done.importance, framework="pt") as file:
-        assert json.loads(file.metadata()["importance"])["order"] == list(base.parameters())
-        about = json.loads(file.metadata()["importance"])["about"]
+        assert json.loads(file.metadata()["gradiend"])["about"]["order"] == list(base.parameters())
+        about = json.loads(file.metadata()["gradiend"])["about"]["about"]
         for name, parameter in base.parameters().items():
             assert file.get_tensor(name).shape == parameter.shape
     assert about["base_model"] == str(done.folder / "base")

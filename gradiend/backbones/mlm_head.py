@@ -4,7 +4,6 @@ One special token, the same whatever the target is, stands at the slot. The head
 there and at the next tokens; what it is trained on is frozen, and it is no part of the base model.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from gradiend.backbones.causal_lm import CausalLM
@@ -21,6 +18,7 @@ from gradiend.backbones.slot_model import SlotModel, named
 from gradiend.backbones.slots import Batch, Slot
 from gradiend.errors import GradiendError, did_you_mean
 from gradiend.files import replacing
+from gradiend.tensor_files import load_tensors, save_tensors
 
 FILLERS = ("mask_token", "unk_token", "eos_token", "bos_token", "pad_token")
 
@@ -45,19 +43,15 @@ class MlmHead:
         """Write one safetensors file, the forms and the window in its metadata."""
         about = {"forms": list(self.forms), "right_window": self.right_window}
         with replacing(path) as temporary:
-            tensors = {"weight": self.weight.float().contiguous(), "bias": self.bias.float().contiguous()}
-            save_file(tensors, temporary, {"mlm_head": json.dumps(about, sort_keys=True)})
+            save_tensors(temporary, {"weight": self.weight.float(), "bias": self.bias.float()}, about)
 
     @classmethod
     def load(cls, path: Path) -> "MlmHead":
         """Read what `save` wrote. Raises `GradiendError` if the file is missing or broken."""
+        tensors, about = load_tensors(path, "head")
         try:
-            with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {})["mlm_head"])
-                return cls(
-                    tuple(about["forms"]), about["right_window"], file.get_tensor("weight"), file.get_tensor("bias")
-                )
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            return cls(tuple(about["forms"]), about["right_window"], tensors["weight"], tensors["bias"])
+        except (KeyError, TypeError) as error:
             raise GradiendError(f"{path}: not a readable head ({error}); delete it and run again") from error
 
 

@@ -1,13 +1,11 @@
 """Base model and training examples -> the importance of every entry of the selected parameters."""
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import save_file
 from tqdm import tqdm
 
 from gradiend.backbones.loading import load_base_model, with_mlm_head
@@ -22,6 +20,7 @@ from gradiend.settings import BaseModel, CacheImportance
 from gradiend.space import select_parameters
 from gradiend.stages.command import main
 from gradiend.tables import read_table
+from gradiend.tensor_files import save_tensors
 
 
 def run(
@@ -54,9 +53,8 @@ def run(
         )
     about = about_base_model(settings.base_model, base) | {"importance": dataclasses.asdict(settings)}
     about["importance"].pop("base_model")
-    content = {"order": names, "about": about}
-    with replacing(out) as temporary:  # one key: safetensors writes several in any order
-        save_file(result, temporary, {"importance": json.dumps(content, sort_keys=True)})
+    with replacing(out) as temporary:
+        save_tensors(temporary, result, {"order": names, "about": about})
     entries = sum(tensor.numel() for tensor in result.values())
     remarks = _remarks(settings.n_samples, drawn, pairs.count(None))
     return f"cache_importance: {settings.importance} of {entries} entries from {len(sample)} examples{remarks}"

@@ -1,12 +1,10 @@
 """Importance -> the kept space; without pre-pruning, the space of all selected parameters of the base model."""
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gradiend.errors import GradiendError
@@ -14,6 +12,7 @@ from gradiend.pruning import kept_positions
 from gradiend.settings import PrePrune
 from gradiend.space import ParameterSpace, select_parameters
 from gradiend.stages.command import main
+from gradiend.tensor_files import load_tensors
 
 
 def run(*, settings: PrePrune, importance: Path | None = None, out: Path) -> str:
@@ -33,11 +32,10 @@ def run(*, settings: PrePrune, importance: Path | None = None, out: Path) -> str
 
 def read_importance(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     """The importance by parameter, in model order, and what it says about the base model."""
+    tensors, content = load_tensors(path, "importance file")
     try:
-        with safe_open(path, framework="pt") as file:
-            content = json.loads((file.metadata() or {})["importance"])
-            return {name: file.get_tensor(name) for name in content["order"]}, content["about"]
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        return {name: tensors[name] for name in content["order"]}, content["about"]
+    except (KeyError, TypeError) as error:
         raise GradiendError(f"{path}: not a readable importance file ({error}); delete it and run again") from error
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file
 
 from gradiend import plots as drawing
 from gradiend.files import read_json, replacing, write_json, write_text
@@ -21,6 +20,7 @@ from gradiend.settings import Report
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.tables import read_table
+from gradiend.tensor_files import load_tensors
 
 
 def run(
@@ -101,7 +101,7 @@ def _pictures(parts: list[Section]) -> list[Picture]:
 
 def _weights(path: Path, config: dict[str, Any]) -> np.ndarray:
     latent = None if config["supervised"] == "decoder" else config["latent"]
-    return weights_of(trained_part(config), load_file(path), latent)
+    return weights_of(trained_part(config), load_tensors(path, "GRADIEND")[0], latent)
 
 
 def _by_seed(paths: list[Path]) -> list[dict[str, Any]]:

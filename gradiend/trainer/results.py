@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from safetensors.torch import load_file
 
 from gradiend.files import read_json
 from gradiend.report.entries import weights_of
 from gradiend.report.inputs import Inputs, read_benchmarks, trained_part
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
+from gradiend.tensor_files import load_tensors
 from gradiend.trainer.pipeline import Pipeline
 
 
 def inputs_of(pipeline: Pipeline) -> Inputs:
     """What the report is made of, as far as it is there: every figure reads only the files that it shows."""
     own, seeds = pipeline.layout, pipeline.tried() or []
-    config, weights = read_json(own.model / "config.json"), load_file(own.model / "model.safetensors")
+    config, weights = read_json(own.model / "config.json"), load_tensors(own.model / "model.safetensors", "GRADIEND")[0]
     latent = None if config["supervised"] == "decoder" else config["latent"]
     return Inputs(
         target_classes=pipeline.config.target_classes,
