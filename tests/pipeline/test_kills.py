@@ -82,7 +82,7 @@ def survives(experiment: Experiment, undisturbed: Experiment, kills: int, seed: 
     assert not experiment.planned()
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_after_ten_kills_the_results_are_those_of_an_undisturbed_run(finished: Experiment, tmp_path: Path) -> None:
     survives(Experiment.new(tmp_path), finished, kills=10, seed=0)
 
