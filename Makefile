@@ -1,14 +1,15 @@
 # make run    set up what is missing, run the default experiment      make test   set up, run all the tests
 # make check  format, types, layers, workflow lint                    make lock   pin what pyproject.toml asks for
 # make benchmark  tables of docs/performance.md                      make docs   the documentation, in build/site
-# make audit  known vulnerabilities of what is pinned
+# make audit  known vulnerabilities of what is pinned                 make fuzz   readers of files, SECONDS each
 
 PYTHON ?= python3
 VENV ?= .venv
+SECONDS ?= 60
 CORES ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow test-long test-all check format lock audit benchmark docs clean
+.PHONY: run test test-slow test-long test-all check format lock audit fuzz benchmark docs clean
 
 # one thread a test process: more would only wait for each other
 test test-slow test-long benchmark: export OMP_NUM_THREADS ?= 1
@@ -49,6 +50,12 @@ lock: $(VENV)/bin/python
 # strict: what could not be looked up is a failure
 audit: $(VENV)/.installed-dev
 	$(BIN)/uvx pip-audit@2.10.1 --requirement requirements.lock --require-hashes --disable-pip --strict
+
+# atheris is no dependency: it has builds for few platforms
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target build/atheris atheris==3.0.0
+	for kind in config csv jsonl parquet; do \
+	  PYTHONPATH=build/atheris $(BIN)/python tests/fuzz.py $$kind -max_total_time=$(SECONDS) || exit 1; done
 
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,18 +11,30 @@ from gradiend.errors import GradiendError
 _SETTINGS = "should be settings, as `key: value`"
 
 
-def check_config_file(path: Path) -> None:
-    """Raise `GradiendError` where the file is missing, not YAML (or JSON), no mapping, or gives a key twice."""
+def read_config_file(path: Path) -> dict[Any, Any]:
+    """What the file says.
+
+    Raises `GradiendError` where it is missing, not YAML (or JSON), no mapping, or gives a key twice.
+    """
+    text = _text(path)
     try:
-        node = yaml.compose(_text(path), Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content: dict[Any, Any] = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise GradiendError(f"{path.name}: {where}not YAML ({error.problem}): {_SETTINGS}") from error
+        raise GradiendError(f"{path.name}: {where}not YAML ({_in_one_line(error.problem)}): {_SETTINGS}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise GradiendError(f"{path.name}: not YAML ({_in_one_line(error)}): {_SETTINGS}") from error
     if not isinstance(node, yaml.MappingNode):
         kinds = {yaml.SequenceNode: "a list", yaml.ScalarNode: "plain text"}
         raise GradiendError(f"{path.name}: is {kinds.get(type(node), 'empty')}: {_SETTINGS}")
     for key, line, before in _repeated(node, "", set()):
         raise GradiendError(f"{path.name}: {key}: is in line {before} and again in line {line}: keep one of them")
+    return content
+
+
+def _in_one_line(error: object) -> str:
+    return " ".join(str(error).split())
 
 
 def _text(path: Path) -> str:

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import torch
 import transformers
-import yaml
 from torch import Tensor
 
 from gradiend import __version__
 from gradiend.backbones.loading import load_base_model
 from gradiend.config import load_runs, nearest_folder, require_writable
-from gradiend.config_files import check_config_file
+from gradiend.config_files import read_config_file
 from gradiend.devices import SPREAD, memory_hint
 from gradiend.errors import GradiendError
 from gradiend.examples.preparation import prepare
@@ -81,8 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def examine(config: Path) -> Iterator[str]:
     """Print what is found out about the experiment and yield what is wrong. Raises `GradiendError` where all is."""
-    check_config_file(config)
-    runs = load_runs(yaml.safe_load(config.read_text(encoding="utf-8")), config.name)
+    runs = load_runs(read_config_file(config), config.name)
     require_writable(runs, config.name)
     folder = Path(next(iter(runs.values())).experiment_dir)
     free, memory = shutil.disk_usage(nearest_folder(os.path.abspath(folder))).free, _memory()

@@ -17,7 +17,7 @@ import yaml
 from tiny import save_tiny_model, story_examples, story_neutral
 
 from gradiend.config import load_runs
-from gradiend.config_files import check_config_file
+from gradiend.config_files import read_config_file
 from gradiend.errors import GradiendError
 from gradiend.experiment import ExperimentConfig
 from gradiend.model_files import model_files
@@ -276,7 +276,7 @@ def message(change: Change) -> str:
 
 def run(raw: dict[str, Any]) -> None:
     """The stages up to the stored rows, in this folder."""
-    check_config_file(Path("config.yaml"))
+    read_config_file(Path("config.yaml"))
     runs = load_runs(raw, "config.yaml")
     experiment: ExperimentConfig = next(iter(runs.values()))
     model_files(experiment.model.name, experiment.model.revision)

@@ -43,7 +43,7 @@ def test_every_wrong_bit_of_a_value_and_any_cut_is_an_error_of_one_line(tmp_path
             load_tensors(path, "file")
     for size in range(0, len(whole), 7):
         path.write_bytes(whole[:size])
-        with pytest.raises(GradiendError, match="t: not a readable file of numbers .*; delete it and run again"):
+        with pytest.raises(GradiendError, match=r"t: not a readable file of numbers .*; delete it and run again"):
             load_tensors(path, "file of numbers")
 
 

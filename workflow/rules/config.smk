@@ -9,7 +9,7 @@ if PROJECT.is_dir():
     sys.path.insert(0, str(PROJECT))
 
 from gradiend.config import load_runs, require_writable, unwritable
-from gradiend.config_files import check_config_file
+from gradiend.config_files import read_config_file
 from gradiend.errors import GradiendError
 
 GIVEN = workflow.config_settings.configfiles
@@ -29,7 +29,7 @@ if unwritable("."):
     sys.exit(f"{unwritable('.')}: Snakemake keeps in the working directory what it remembers")
 
 for file in CONFIG_FILES:
-    user_error(check_config_file, file)
+    user_error(read_config_file, file)
 
 # A file given by --configfile stands alone: it inherits nothing from the default experiment.
 if not GIVEN:
