@@ -84,6 +84,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     # wrong types
     ("shards", "two", f": 'two' is wrong: {COUNT}"),
     ("shards", 1.5, f": 1.5 is wrong: {COUNT}"),
+    ("decoder.shards", 0, f": 0 is wrong: {COUNT}"),
     ("experiment_dir", ["a"], f": ['a'] is wrong: {TEXT}"),
     ("model", ["a"], ": ['a'] is wrong: should be text (folder or id) or a mapping with a name"),
     ("model", "", f".name: '' is wrong: {TEXT}"),

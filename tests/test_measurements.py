@@ -11,7 +11,7 @@ from killing import killed_after
 from test_decoding import FACTORS, Setup
 
 import gradiend.partial
-from gradiend.choice import aims
+from gradiend.choice import aims, candidates_of
 from gradiend.decoding import Chosen, Grid
 from gradiend.lms import NeutralText, TokenScores
 from gradiend.measurements import Measurements
@@ -41,9 +41,12 @@ def saved_always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradiend.partial, "LARGEST_SHARE", float("inf"))
 
 
+AIMS = aims(list(FACTORS), ["strengthen", "weaken"], FACTORS, [])
+
+
 def choices(measurements: Measurements | None = None) -> tuple[list[Chosen], Grid]:
     grid = Setup(measurements=measurements).grid()
-    return [grid.choose(aim, RATES) for aim in aims(list(FACTORS), ["strengthen", "weaken"], FACTORS, [])], grid
+    return [grid.choose(aim, RATES) for aim in AIMS], grid
 
 
 def told(found: tuple[list[Chosen], Grid]) -> list[object]:
@@ -64,6 +67,31 @@ def test_a_killed_choice_goes_on_to_the_same_one(
     assert again == undisturbed
     assert len(measured) == 2 * total, "each step is scored once, before the kill or after it"
     assert 0 < before < total
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_grid_that_others_have_measured_in_shares_gives_the_same_choice(
+    whole: bool, tmp_path: Path, measured: list[int]
+) -> None:
+    undisturbed = told(choices())
+    alone = len(measured)
+    shares = [Partial(tmp_path / f"share-{i}", "mine") for i in range(3)]
+    for i, share in enumerate(shares):
+        measurements = Measurements()
+        grid = Setup(measurements=measurements).grid()
+        for candidate in candidates_of(AIMS, RATES)[i::3]:
+            grid.measure(candidate, whole=whole)
+        measurements.finish(share)
+    ahead = len(measured)
+    assert told(choices(Measurements(None, *shares))) == undisturbed
+    assert len(measured) - ahead < alone, "points between two candidates, and what only the last choice asks for"
+
+
+def test_shares_of_another_identity_are_not_used(tmp_path: Path, measured: list[int]) -> None:
+    measurements = Measurements()
+    measurements("a", lambda: np.ones(3))
+    measurements.finish(Partial(tmp_path / "share", "mine"))
+    assert Measurements(None, Partial(tmp_path / "share", "yours"))("a", lambda: np.zeros(3)).tolist() == [0, 0, 0]
 
 
 def test_a_signal_waits_until_what_is_measured_is_saved(tmp_path: Path) -> None:
