@@ -99,7 +99,7 @@ class Experiment:
 
     def write(self, config: dict[str, Any], name: str = "config.yaml") -> None:
         """Write a config file."""
-        (self.folder / name).write_text(yaml.safe_dump(config))
+        (self.folder / name).write_text(yaml.safe_dump(config, sort_keys=False))
 
     def call(self, *arguments: str, config: str = "config.yaml", environment: dict[str, str] | None = None) -> str:
         """Snakemake's output; its exit code is the first line."""

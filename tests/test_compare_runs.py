@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from comparable import gradiend
+from comparable import entries, gradiend
 
 from gradiend.comparison import NO_DECODER
 from gradiend.cross_encoding import NO_ENCODER
@@ -39,7 +39,8 @@ def compared(folder: Path, models: dict[str, GradiendModel], encoded: dict[str, 
         (folder / "encodings").mkdir(exist_ok=True)
         encodings(encoders, seed).to_parquet(folder / "encodings" / f"{name}.parquet")
     line = run(
-        settings=CompareRuns(dict.fromkeys(models, ""), 5),
+        settings=CompareRuns(dict.fromkeys(sorted(models), ""), 5),
+        runs=list(models),
         models=[folder / name / "model" for name in models],
         encodings=[folder / "encodings" / f"{name}.parquet" for name in encoded],
         figures=folder / "comparison" / "plots",
@@ -111,8 +112,24 @@ def test_one_trained_decoder_has_nothing_to_be_compared_with(tmp_path: Path) -> 
 
 def test_a_model_for_each_run_is_needed(tmp_path: Path) -> None:
     files: dict[str, Any] = {"models": [], "encodings": [], "figures": tmp_path / "f", "out": tmp_path / "o"}
-    with pytest.raises(GradiendError, match="0 --models and 1 runs in --settings: give one of each per run"):
-        run(settings=CompareRuns({"a": ""}, 5), **files)
+    with pytest.raises(GradiendError, match="0 --models and 1 --runs: give one of each per run"):
+        run(settings=CompareRuns({"a": ""}, 5), runs=["a"], **files)
+    files["models"] = [tmp_path]
+    with pytest.raises(GradiendError, match="--runs b: should be those of the settings: a"):
+        run(settings=CompareRuns({"a": ""}, 5), runs=["b"], **files)
+
+
+def test_what_is_said_of_a_run_is_of_that_run_in_whatever_order_they_come(tmp_path: Path) -> None:
+    models = {"z": gradiend(1, 12), "a": gradiend(2, 13), "m": gradiend(3, 14)}
+    _, summary = compared(tmp_path, models, {name: list(models) for name in models})
+    assert summary["groups"][0]["kept_entries"] == {"z": 12, "a": 13, "m": 14}
+    overlap = table(tmp_path, "overlap")
+    kept = overlap[overlap["entries"] == "kept"]
+    assert list(dict.fromkeys(kept["run"])) == ["z", "a", "m"]
+    assert dict(zip(kept["run"], kept["size"], strict=True)) == {"z": 12, "a": 13, "m": 14}
+    for one in kept.itertuples():
+        first, second = (set(entries(models[name])) for name in (one.run, one.other))
+        assert one.common == len(first & second)
 
 
 def test_every_figure_has_a_title_and_a_caption_on_the_index() -> None:

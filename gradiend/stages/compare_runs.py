@@ -52,15 +52,19 @@ class Compared:
     summary: Mapping[str, Any]
 
 
-def run(*, settings: CompareRuns, models: list[Path], encodings: list[Path], figures: Path, out: Path) -> str:
+def run(
+    *, settings: CompareRuns, runs: list[str], models: list[Path], encodings: list[Path], figures: Path, out: Path
+) -> str:
     """Write the Parquet files of `NOTHING` beside `out`, the summary, and SVG files into the folder `figures`.
 
-    `models` has the GRADIEND of each of the settings' `runs`, `encodings` the files `{run}.parquet` of the stage
-    cross_encode. A run whose base model no other run has is left out.
+    `models` has the GRADIEND of each of the `runs`, which are those of the settings in the order in which they are
+    shown; `encodings` the files `{run}.parquet` of the stage cross_encode. A run whose base model no other run has is
+    left out.
     """
-    runs = list(settings.runs)
     if len(runs) != len(models):
-        raise GradiendError(f"{len(models)} --models and {len(runs)} runs in --settings: give one of each per run")
+        raise GradiendError(f"{len(models)} --models and {len(runs)} --runs: give one of each per run")
+    if sorted(runs) != sorted(settings.runs):
+        raise GradiendError(f"--runs {' '.join(runs)}: should be those of the settings: {' '.join(settings.runs)}")
     loaded = {name: GradiendModel.from_pretrained(folder) for name, folder in zip(runs, models, strict=True)}
     encoded = {path.name.removesuffix(".parquet"): read_table(path) for path in encodings}
     groups = [group for group in grouped(loaded) if len(group) > 1]

@@ -20,11 +20,11 @@ pytestmark = pytest.mark.xdist_group("comparison")
 
 OTHER = {"model": "another"}
 RUNS: dict[str, Any] = {
-    "plain": {"training_arguments": {"max_seeds": 2, "min_convergent_seeds": 2}},
     "turned": {
         "target_classes": ["male", "female"],
         "training_arguments": {"source": "diff", "post_prune_config": {"topk": 0.2}, "seed": 3},
     },
+    "plain": {"training_arguments": {"max_seeds": 2, "min_convergent_seeds": 2}},
     "foreign": OTHER,
 }
 SETTINGS: dict[str, Any] = {
@@ -96,6 +96,8 @@ def test_overlap_and_cosine_are_those_of_the_models_files(compared: Experiment) 
     overlap = compared.table("comparison", "overlap.parquet").set_index(["entries", "run", "other"])
     assert overlap.loc[("top", "plain", "turned"), "common"] == len(tops[0] & tops[1])
     assert overlap.loc[("kept", "plain", "turned"), "common"] == len(one.keys() & other.keys())
+    sizes = [overlap.loc[("kept", run, run), "size"] for run in ("plain", "turned")]
+    assert sizes == [len(one), len(other)] and len(one) != len(other)
     # what strengthens the first class: of an alternative gradient the weights, of a diff the negated ones
     product = -sum(one[entry] * other[entry] for entry in one.keys() & other.keys())
     norms = [np.sqrt(sum(value**2 for value in own.values())) for own in (one, other)]

@@ -76,10 +76,11 @@ rule compare_runs:
         settings=comparison_settings,
         code=code_of("compare_runs"),
         record=record("compare_runs"),
+        runs=runs_of_group,
         models=model_folders,
     shell:
         "python -m gradiend.stages.compare_runs --settings {params.settings:q}"
-        " --models {params.models:q} --encodings {input.encodings:q}"
+        " --runs {params.runs:q} --models {params.models:q} --encodings {input.encodings:q}"
         " --figures {output.figures:q} --out {output.summary:q}"
         " --record {params.record:q} {params.code} 2> {log:q}"
 
