@@ -87,7 +87,7 @@ def test_the_progress_has_every_job_once_with_the_names_of_its_runs(several: Exp
     assert finished(progress.jobs) and progress.possible == 0
     assert Counter(job.stage for job in progress.jobs) == jobs_of_all_runs() - LINKS - LINKS - LINKS - LINKS
     names = {label_of(job.runs, progress.runs) for job in progress.jobs}
-    assert names == {"all runs", "grid + 2 more", "grid + 1 more", *RUNS}
+    assert names == {"all runs", "plain + 2 more", "plain + 1 more", *RUNS}
     evaluated = [job for job in progress.jobs if job.stage == "evaluate_encoder"]
     assert all(job.correlation is not None for job in evaluated)
 
