@@ -16,8 +16,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`" (did you mean 'x'?)"` for the known name nearest to `name`, else a list of what is known."""
-    names = [str(choice) for choice in known]
+    """`" (did you mean 'x'?)"` for the known name nearest to `name`, else a list of what is known; on one line."""
+    names = [" ".join(str(choice).split()) for choice in known]
     near = nearest(name, names)
     if near is not None:
         return f" (did you mean '{near}'?)"

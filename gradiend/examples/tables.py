@@ -56,7 +56,7 @@ def require_columns(table: Table, columns: Collection[str]) -> None:
     """Raise `GradiendError` unless the table has all the columns and at least one row."""
     missing = [f"'{name}'{_nearest(name, table.columns)}" for name in columns if name not in table.columns]
     if missing:
-        there = ", ".join(f"'{name}'" for name in table.columns)
+        there = ", ".join(map(shortened, table.columns))
         raise GradiendError(f"{table.name}: no column {', '.join(missing)}; there are {there}: set data.columns")
     if table.cells.empty:
         raise GradiendError(f"{table.name}: the table has no rows")
@@ -148,6 +148,7 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> Cells:
     with pyarrow.parquet.ParquetFile(path) as file:
         columns = file.schema_arrow.names
         table = file.read([name for name in columns if name in wanted])
+    table.validate(full=True)  # else what is no UTF-8 is an error wherever it is first looked at
     return columns, table.to_pandas(ignore_metadata=True)
 
 

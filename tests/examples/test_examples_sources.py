@@ -1,10 +1,13 @@
 """Reading tables of every format, and what is wrong with them."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from gradiend.errors import GradiendError
@@ -169,6 +172,15 @@ def test_an_empty_file_is_an_error(suffix: str, tmp_path: Path) -> None:
         read(str(tmp_path / f"data.{suffix}"))
 
 
+def _latin_parquet() -> bytes:
+    """A Parquet file of which one text is no UTF-8, which nothing has to look at."""
+    texts = pyarrow.array([b"a [MASK]", b"\xfc [MASK]"]).view(pyarrow.string())
+    words = pyarrow.array(["x", "y"])
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"masked": texts, "label": words, "label_class": words}), file)
+    return file.getvalue()
+
+
 BROKEN = {
     "latin.csv": b"masked,label,label_class\nM\xfcller [MASK],x,y\n",
     "deep.csv": b"masked,label,label_class\n" + b"a [MASK],x,y\n" * 20_000 + b"M\xfcller [MASK],x,y\n",
@@ -183,6 +195,8 @@ BROKEN = {
     "header.csv": b"masked,label,label_class\n",
     "blank.csv": b"\n\n",
     "twice.csv": b"masked,label,label_class,label\na [MASK],x,y,z\n",
+    "lines.csv": b'masked,"la\nbel\x0c",label_class\na [MASK],x,y\n',
+    "latin.parquet": _latin_parquet(),
 }
 REASONS = {
     "latin.csv": "not UTF-8",
@@ -193,6 +207,8 @@ REASONS = {
     "short.csv": "row 2: Expected 3 columns, got 2",
     "header.csv": "no rows",
     "twice.csv": "column 'label' is there twice",
+    "lines.csv": "there are 'masked', 'la bel', 'label_class'",
+    "latin.parquet": "not UTF-8",
     "array.json": "one object per line",
 }
 
