@@ -55,7 +55,7 @@ audit: $(VENV)/.installed-dev
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --target build/atheris atheris==3.0.0
 	for kind in config csv jsonl parquet; do \
-	  PYTHONPATH=build/atheris $(BIN)/python tests/fuzz.py $$kind -max_total_time=$(SECONDS) || exit 1; done
+	  PYTHONPATH=build/atheris $(BIN)/python tests/fuzz.py $$kind -artifact_prefix=build/ -max_total_time=$(SECONDS) || exit 1; done
 
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks
