@@ -2,7 +2,8 @@
 
     make fuzz [SECONDS=60]     or     python tests/fuzz.py {config,csv,jsonl,json,parquet} [-max_total_time=60]
 
-Needs atheris, which `make fuzz` brings. What it finds is printed, and lies in `build/`, or the working directory, as `crash-...`.
+Needs atheris, which `make fuzz` brings. What it finds is printed, and lies in `build/`, else in the working directory,
+as `crash-...`.
 """
 
 import sys
