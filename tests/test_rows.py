@@ -1,6 +1,7 @@
 """Stored rows: what is written is what is read, memory-mapped, and nothing wrong is read."""
 
 import shutil
+import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,8 +77,30 @@ def test_blocks_are_the_rows_asked_for_in_their_order(
 def test_a_shard_is_a_plain_safetensors_file(tmp_path: Path) -> None:
     write_store(tmp_path, [0, 0])
     tensors = load_file(tmp_path / "shard-0.safetensors")
-    assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == {"factual": (2, 6), "alternative": (2, 6)}
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    sums = {"factual_sums": (2,), "alternative_sums": (2,)}
+    assert shapes == {"factual": (2, 6), "alternative": (2, 6)} | sums
     assert torch.equal(tensors["factual"][1], values("factual", 1))
+    words = struct.unpack("<6I", struct.pack("<6f", *values("factual", 1).tolist()))
+    assert tensors["factual_sums"][1].item() % 2**32 == sum(words) % 2**32
+
+
+@pytest.mark.parametrize("name", ["factual", "alternative"])
+@pytest.mark.parametrize("together", [True, False])
+def test_every_wrong_bit_of_a_row_is_noticed_where_it_is_read(tmp_path: Path, name: str, together: bool) -> None:
+    shard = write_store(tmp_path, [0, 0, 0]) / "shard-0.safetensors"
+    content = shard.read_bytes()
+    row = content.index(values(name, 1).numpy().tobytes())
+    for bit in range(6 * 32):
+        changed = bytearray(content)
+        changed[row + bit // 8] ^= 1 << bit % 8
+        shard.write_bytes(changed)
+        rows = StoredRows(tmp_path, space_of())
+        rows.pair(0), rows.pair(2)
+        with pytest.raises(
+            GradiendError, match=rf"shard-0\.safetensors: the {name} gradient at position 1 is not as it was"
+        ):
+            list(rows.blocks([2, 1])) if together else rows.pair(1)
 
 
 def test_a_store_without_alternatives_gives_the_factual_rows_for_both(tmp_path: Path) -> None:

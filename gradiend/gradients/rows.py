@@ -1,13 +1,14 @@
 """Rows of one split: what every stage that reads rows may ask for, and rows stored in files.
 
 A store is a folder of `shard-{i}.safetensors` with `factual` and `alternative`, `[rows, input_dim]` float32
-(neutral: `factual` only), and `rows.parquet`, which says for every row its shard, position, examples and classes.
+(neutral: `factual` only), their checksums `factual_sums` and `alternative_sums`, `[rows]` int32, and `rows.parquet`,
+which says for every row its shard, position, examples and classes.
 """
 
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 
 ROW_COLUMNS = ("shard", "position", "example_ids", "factual_class", "alternative_class")
+SUMS = "_sums"  # what a tensor's checksums are called after it
 BLOCK_BYTES = 64 * 2**20
 
 
@@ -55,8 +57,20 @@ def classes_by_example(table: pd.DataFrame) -> "pd.Series[str]":
     return pd.Series(table["factual_class"].to_numpy(), index=ids, dtype=str)
 
 
+def checksums(rows: np.ndarray) -> np.ndarray:
+    """Sum of the 32-bit words of each row, modulo 2^32: float32 `[rows, input_dim]` -> int32 `[rows]`.
+
+    A wrong bit changes it, and it takes no longer than to read the rows.
+    """
+    found: np.ndarray = np.add.reduce(rows.view(np.int32), axis=1, dtype=np.int32)
+    return found
+
+
 class StoredRows:
-    """Rows of a store, memory-mapped: opening reads nothing but the table."""
+    """Rows of a store, memory-mapped: opening reads nothing but the table.
+
+    A row is compared with its checksum when it is first read: `GradiendError` if it is not as it was written.
+    """
 
     def __init__(self, folder: Path, space: ParameterSpace) -> None:
         """Raises `GradiendError` if a file is missing, broken, or holds rows of another space."""
@@ -71,7 +85,7 @@ class StoredRows:
         """Factual and alternative gradient of one row, `[input_dim]` each: views into the mapped files, no copies."""
         factual, alternative = self._shards[self._shard[row]]
         position = self._position[row]
-        return factual[position], alternative[position]
+        return factual.row(position), alternative.row(position)
 
     def blocks(self, rows: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """The gradients of some rows, in order, `[block, input_dim]` each.
@@ -89,27 +103,59 @@ class StoredRows:
         shards, positions = self._shard[rows], self._position[rows]
         (first, *others) = np.unique(shards)
         if not others:
-            return _rows_at(self._shards[first][which], positions)
+            return self._shards[first][which].rows(positions)
         found = torch.empty(len(rows), self.space.input_dim)
         for shard in (first, *others):
             own = shards == shard
-            found[torch.from_numpy(own)] = self._shards[shard][which][torch.from_numpy(positions[own])]
+            found[torch.from_numpy(own)] = self._shards[shard][which].rows(positions[own])
         return found
 
 
-def _rows_at(tensor: Tensor, positions: np.ndarray) -> Tensor:
-    first, last = int(positions[0]), int(positions[-1])
-    if last - first + 1 == len(positions) and bool((np.diff(positions) == 1).all()):
-        return tensor[first : last + 1]
-    return tensor[torch.from_numpy(positions)]
+class _Stored:
+    """One tensor of a shard, `[rows, input_dim]`, mapped, and the checksums of its rows."""
+
+    def __init__(self, file: Any, name: str, path: Path) -> None:
+        self._tensor: Tensor = file.get_tensor(name)
+        self._sums = file.get_tensor(name + SUMS).numpy()
+        self._name, self._path = name, path
+        self._checked = np.zeros(len(self._tensor), dtype=bool)
+
+    def __len__(self) -> int:
+        return len(self._tensor)
+
+    def row(self, position: int) -> Tensor:
+        """A view of one row, `[input_dim]`."""
+        if not self._checked[position]:
+            self._check(self._tensor[position : position + 1], np.array([position]))
+        return self._tensor[position]
+
+    def rows(self, positions: np.ndarray) -> Tensor:
+        """Some rows, `[len(positions), input_dim]`: a view if they lie one after another."""
+        first, last = int(positions[0]), int(positions[-1])
+        if last - first + 1 == len(positions) and bool((np.diff(positions) == 1).all()):
+            found = self._tensor[first : last + 1]
+        else:
+            found = self._tensor[torch.from_numpy(positions)]
+        if not self._checked[positions].all():
+            self._check(found, positions)
+        return found
+
+    def _check(self, rows: Tensor, positions: np.ndarray) -> None:
+        wrong = positions[checksums(rows.numpy()) != self._sums[positions]]
+        if len(wrong):
+            raise GradiendError(
+                f"{self._path}: the {self._name} gradient at position {wrong[0]} is not as it was written (its "
+                "checksum is another); delete the file and run again"
+            )
+        self._checked[positions] = True
 
 
-def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[Tensor, Tensor]:
+def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[_Stored, _Stored]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            factual = file.get_tensor("factual")
-            alternative = file.get_tensor("alternative") if "alternative" in file.keys() else factual  # noqa: SIM118
+            factual = _Stored(file, "factual", path)
+            alternative = _Stored(file, "alternative", path) if "alternative" in file.keys() else factual  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise GradiendError(f"{path}: not a readable row file ({error}); delete it and run again") from error
     if metadata.get("space") != space.digest:
@@ -122,8 +168,8 @@ def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[Tensor, T
 
 
 def bytes_needed(rows: int, tensors: int, space: ParameterSpace) -> int:
-    """Bytes of a shard's data on disk, `tensors` of `[rows, input_dim]` float32."""
-    return 4 * rows * tensors * space.input_dim
+    """Bytes of a shard's data on disk: `tensors` of `[rows, input_dim]` float32, and a checksum per row."""
+    return 4 * rows * tensors * (space.input_dim + 1)
 
 
 def require_free_space(folder: Path, needed: int) -> None:
