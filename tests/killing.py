@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 import gradiend.partial
+from gradiend.gradients.live import LiveRows
 from gradiend.partial import Partial, State
 
 
@@ -29,3 +31,18 @@ def killed_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setattr(Partial, "save", save_and_die)
         with pytest.raises(Killed):
             yield
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[int]]]:
+    """The chunks whose rows are computed within."""
+    chunks: list[list[int]] = []
+    blocks = LiveRows.blocks
+
+    def noted(self: LiveRows, rows: Any) -> Any:
+        chunks.append(list(rows))
+        return blocks(self, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiveRows, "blocks", noted)
+        yield chunks

@@ -3,20 +3,17 @@
 import dataclasses
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from killing import Killed, killed_after
+from killing import Killed, counted, killed_after
 from tiny import base_model_settings, random_space, save_tiny_model, tiny_examples, tiny_masked_lm, tiny_neutral
 
 from gradiend.errors import GradiendError
 from gradiend.gradients.begun import BegunShard
 from gradiend.gradients.capture import Capture
-from gradiend.gradients.live import LiveRows
 from gradiend.gradients.shard_file import ShardFile
 from gradiend.settings import CacheGradients
 from gradiend.stages import cache_gradients
@@ -55,21 +52,6 @@ class Job:
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     return Job(tmp_path)
-
-
-@contextmanager
-def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[int]]]:
-    """The chunks whose rows are computed within."""
-    chunks: list[list[int]] = []
-    blocks = LiveRows.blocks
-
-    def noted(self: LiveRows, rows: Any) -> Any:
-        chunks.append(list(rows))
-        return blocks(self, rows)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LiveRows, "blocks", noted)
-        yield chunks
 
 
 @pytest.mark.parametrize("chunks", [1, 5, 6, 13])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from killing import counted, killed_after
 from tiny import base_model_settings, random_space, save_tiny_model, tiny_examples, tiny_masked_lm, tiny_neutral
 
 from gradiend.config import parse_config
@@ -15,8 +16,8 @@ from gradiend.examples.mixing import mixed
 from gradiend.files import read_json
 from gradiend.resolution import stage_settings
 from gradiend.settings import CacheGradients, TrainControl
+from gradiend.stages import train_control
 from gradiend.stages.cache_gradients import run as cache_gradients
-from gradiend.stages.train_control import run
 
 CONTENT = ["id", "split", "masked", "factual", "alternative"]
 BASE: dict[str, Any] = {"model": "bert", "data": {"source": "a.csv"}, "target_classes": ["female", "male"]}
@@ -86,10 +87,15 @@ def settings(inputs: dict[str, Any], **arguments: Any) -> TrainControl:
     return found
 
 
+def run(out: Path, **options: Any) -> str:
+    """The stage, with the state of an unfinished job beside its result."""
+    return train_control.run(**options, partial=out.parent / ".partial" / out.with_suffix(".safetensors").name, out=out)
+
+
 def test_the_stage_scores_the_control_and_its_random_encoder_on_the_same_rows(
     inputs: dict[str, Any], tmp_path: Path
 ) -> None:
-    line = run(settings=settings(inputs), seed=1, **inputs, out=tmp_path / "seed_1.json")
+    line = run(tmp_path / "seed_1.json", settings=settings(inputs), seed=1, **inputs)
     found = read_json(tmp_path / "seed_1.json")
     assert found["seed"] == 1 and found["curves"][-1]["step"] == found["steps"] == 12
     for split, rows in (("validation", 7), ("test", 5)):
@@ -99,13 +105,50 @@ def test_the_stage_scores_the_control_and_its_random_encoder_on_the_same_rows(
     assert found["control"]["validation"]["correlation"] == pytest.approx(found["training_score"])  # sign and step
     assert found["random_encoder"]["validation"]["correlation"] == pytest.approx(abs(found["curves"][0]["correlation"]))
     assert line.startswith("train_control: seed 1: control ") and line.endswith(" on test (n = 5)")
-    assert [path.name for path in tmp_path.iterdir()] == ["seed_1.json"]  # no rows are left
+    assert [path.name for path in tmp_path.rglob("*")] == [".partial", "seed_1.json"]  # no rows are left
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_job_killed_again_and_again_goes_on_with_its_rows_and_its_steps_to_the_very_same_file(
+    inputs: dict[str, Any], tmp_path: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"settings": settings(inputs, use_cached_gradients=cached), "seed": 0, "eval_batch_size": 2, **inputs}
+    with counted(monkeypatch) as every:
+        run(tmp_path / "undisturbed.json", **own)
+    for saves in (2, 4, 3):  # in the rows, between them and the training, and in the training
+        with killed_after(saves, monkeypatch):
+            run(tmp_path / "killed.json", **own)
+        assert not (tmp_path / "killed.json").exists()
+    with counted(monkeypatch) as again:
+        run(tmp_path / "killed.json", **own)
+    assert (tmp_path / "killed.json").read_bytes() == (tmp_path / "undisturbed.json").read_bytes()
+    assert not cached or (len(every), len(again)) == (5, 0)
+    assert list((tmp_path / ".partial").iterdir()) == []
+
+
+def test_rows_of_other_settings_are_not_taken_up(
+    inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"seed": 0, "eval_batch_size": 2, **inputs}
+    with killed_after(7, monkeypatch):
+        run(tmp_path / "a.json", settings=settings(inputs), **own)
+    with counted(monkeypatch) as again:
+        run(tmp_path / "a.json", settings=settings(inputs, max_steps=11), **own)
+    run(tmp_path / "b.json", settings=settings(inputs, max_steps=11), **own)
+    assert len(again) == 5
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_a_job_that_fails_leaves_no_rows(inputs: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(GradiendError, match="lower learning_rate"):
+        run(tmp_path / "a.json", settings=settings(inputs, learning_rate=1e30), seed=0, **inputs)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_rows_that_are_not_stored_give_the_same_control(inputs: dict[str, Any], tmp_path: Path) -> None:
-    run(settings=settings(inputs), seed=0, **inputs, out=tmp_path / "stored.json")
+    run(tmp_path / "stored.json", settings=settings(inputs), seed=0, **inputs)
     live = {name: path for name, path in inputs.items() if not name.endswith("_rows")}
-    run(settings=settings(inputs, use_cached_gradients=False), seed=0, **live, out=tmp_path / "live.json")
+    run(tmp_path / "live.json", settings=settings(inputs, use_cached_gradients=False), seed=0, **live)
     stored, computed = (read_json(tmp_path / f"{name}.json") for name in ("stored", "live"))
     for kind in ("control", "random_encoder"):
         for split in ("validation", "test"):
@@ -117,8 +160,8 @@ def test_a_control_is_pruned_as_the_run_itself_and_the_same_config_gives_the_sam
 ) -> None:
     own = settings(inputs, post_prune_config={"topk": 3})
     for name in ("a", "b"):
-        run(settings=own, seed=0, **inputs, out=tmp_path / f"{name}.json")
-    run(settings=settings(inputs), seed=0, **inputs, out=tmp_path / "whole.json")
+        run(tmp_path / f"{name}.json", settings=own, seed=0, **inputs)
+    run(tmp_path / "whole.json", settings=settings(inputs), seed=0, **inputs)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     pruned, whole = read_json(tmp_path / "a.json"), read_json(tmp_path / "whole.json")
     assert pruned["curves"] == whole["curves"] and pruned["control"] != whole["control"]
@@ -140,7 +183,7 @@ def test_a_control_is_pruned_as_the_run_itself_and_the_same_config_gives_the_sam
 def test_in_every_mode_the_sign_of_a_control_is_that_of_validation(
     inputs: dict[str, Any], tmp_path: Path, arguments: dict[str, Any]
 ) -> None:
-    run(settings=settings(inputs, **arguments), seed=0, **inputs, out=tmp_path / "seed_0.json")
+    run(tmp_path / "seed_0.json", settings=settings(inputs, **arguments), seed=0, **inputs)
     found = read_json(tmp_path / "seed_0.json")
     supervised = "supervised_encoder" in arguments  # such a sign is that of the labels that it was trained on
     for kind in ("control", "random_encoder"):

@@ -8,9 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pandas as pd
+from tqdm import tqdm
+
 from gradiend.files import naming, replacing
-from gradiend.gradients.shard_file import ShardFile
-from gradiend.gradients.shards import allocated
+from gradiend.gradients.live import LiveRows
+from gradiend.gradients.shard_file import ShardFile, filled
+from gradiend.gradients.shards import allocated, chunks_of
+from gradiend.interruption import Signals
 from gradiend.partial import Partial, State
 from gradiend.space import ParameterSpace
 
@@ -92,6 +97,25 @@ class BegunShard:
         for path in self._hidden():
             if not (but_own and path.name.startswith(self._prefix)):
                 path.unlink()
+
+
+def write_split(
+    begun: BegunShard, split: str, rows: LiveRows, table: pd.DataFrame, shard: int, shards: int, signals: Signals
+) -> None:
+    """Compute and write one shard of a split, but for the chunks that an earlier job has written.
+
+    `table` is that of the rows `in_shards`; neutral rows have no alternative.
+    """
+    names = ("factual",) if split == "neutral" else ("factual", "alternative")
+    chunks = chunks_of(rows.by_length(), shard, shards)
+    count, positions = int((table["shard"] == shard).sum()), table["position"].tolist()
+    with begun.writing(split, count, names, rows.space) as (file, done):
+        before = sum(len(chunk) for chunk in chunks[:done])
+        with tqdm(total=count, initial=before, desc=f"{split} rows", unit="row", mininterval=5) as bar:
+            for number, written in enumerate(filled(file, rows, chunks[done:], positions), start=done + 1):
+                bar.update(written)
+                begun.keep(split, number, at_once=signals.wants_state)
+                signals.obey()
 
 
 def _sync(path: Path) -> None:

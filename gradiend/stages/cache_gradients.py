@@ -3,19 +3,15 @@
 import sys
 from pathlib import Path
 
-import pandas as pd
-from tqdm import tqdm
-
 from gradiend.backbones.loading import load_base_model, with_mlm_head
 from gradiend.devices import AUTO
-from gradiend.gradients.begun import BegunShard
+from gradiend.gradients.begun import BegunShard, write_split
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.live import LiveRows
 from gradiend.gradients.rows import ROW_COLUMNS, bytes_needed, require_free_space
-from gradiend.gradients.shard_file import filled
-from gradiend.gradients.shards import bytes_of_others, chunks_of, in_shards, read_shard, record_shards
+from gradiend.gradients.shards import bytes_of_others, in_shards, read_shard, record_shards
 from gradiend.identity import identity
-from gradiend.interruption import Signals, deferred
+from gradiend.interruption import deferred
 from gradiend.model_files import model_files
 from gradiend.partial import Partial
 from gradiend.settings import CacheGradients, canonical
@@ -68,7 +64,7 @@ def run(
         placed = {split: in_shards(own.table, own.by_length(), shards) for split, own in rows.items()}
         with deferred() as signals:
             for split, own in rows.items():
-                _write(begun, split, own, placed[split], number, shards, signals)
+                write_split(begun, split, own, placed[split], number, shards, signals)
         if number == 0:
             for split, table in placed.items():
                 write_table(out / split / "rows.parquet", table[list(ROW_COLUMNS)])
@@ -79,22 +75,6 @@ def run(
     found = ", ".join(f"{count} {split}" for split, count in counts.items())
     size = f"{needed / 2**20:.0f} MiB" + (" in all" if shards > 1 else "")
     return f"cache_gradients: {own_share}rows of {kept.input_dim} entries: {found} ({size}){_dropped(rows)}"
-
-
-def _write(
-    begun: BegunShard, split: str, rows: LiveRows, table: pd.DataFrame, shard: int, shards: int, signals: Signals
-) -> None:
-    """Write one shard of a split, but for the chunks that an earlier job has written."""
-    names = ("factual",) if split == "neutral" else ("factual", "alternative")
-    chunks = chunks_of(rows.by_length(), shard, shards)
-    count, positions = int((table["shard"] == shard).sum()), table["position"].tolist()
-    with begun.writing(split, count, names, rows.space) as (file, done):
-        before = sum(len(chunk) for chunk in chunks[:done])
-        with tqdm(total=count, initial=before, desc=f"{split} rows", unit="row", mininterval=5) as bar:
-            for number, written in enumerate(filled(file, rows, chunks[done:], positions), start=done + 1):
-                bar.update(written)
-                begun.keep(split, number, at_once=signals.wants_state)
-                signals.obey()
 
 
 def _dropped(rows: dict[str, LiveRows]) -> str:

@@ -16,7 +16,7 @@ from gradiend.identity import identity
 from gradiend.model import GradiendModel
 from gradiend.model_files import model_files
 from gradiend.partial import Partial
-from gradiend.settings import Train, canonical
+from gradiend.settings import Train, TrainControl, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.stages.row_source import RowSource
@@ -56,7 +56,7 @@ def run(
     rows = RowSource(settings.live, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
     stores = [path for path in (train_rows, validation_rows) if path is not None]
     read = [path for path in (examples, mlm_head, tuned) if path is not None]
-    begun = Partial(partial, _identity(settings, seed, kept, read, stores)) if partial else None
+    begun = Partial(partial, training_identity("train", settings, seed, rows, read, stores)) if partial else None
     if begun is None or not begun.is_usable():
         checkpoints.clear()
     trained = train(
@@ -136,16 +136,19 @@ def tuned_rate(path: Path) -> float:
     return rate
 
 
+def training_identity(
+    stage: str, settings: Train | TrainControl, seed: int, rows: RowSource, read: list[Path], stores: list[Path]
+) -> str:
+    """What an unfinished training is known by: settings, seed, space, the files `read`, stores and base model."""
+    large = [shard for store in stores for shard in sorted(store.parent.glob("shard-*.safetensors"))]
+    if rows.live is not None:
+        large += model_files(rows.live.base_model.name, rows.live.base_model.revision)
+    return identity(stage, canonical(settings), str(seed), rows.space.digest, read=[*read, *stores], large=large)
+
+
 def _digest(*paths: Path) -> str:
     """SHA-256 of the examples or, where they are not given, of the tables that say which ones the rows are of."""
     return digest_bytes(*(path.read_bytes() for path in paths))
-
-
-def _identity(settings: Train, seed: int, space: ParameterSpace, read: list[Path], stores: list[Path]) -> str:
-    large = [shard for store in stores for shard in sorted(store.parent.glob("shard-*.safetensors"))]
-    if settings.live is not None:
-        large += model_files(settings.live.base_model.name, settings.live.base_model.revision)
-    return identity("train", canonical(settings), str(seed), space.digest, read=[*read, *stores], large=large)
 
 
 def _summary(trained: Trained) -> str:

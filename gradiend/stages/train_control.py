@@ -10,11 +10,14 @@ from gradiend.devices import AUTO
 from gradiend.encoding import encode
 from gradiend.examples.mixing import mixed
 from gradiend.files import remove, write_json
+from gradiend.gradients.begun import BegunShard, write_split
 from gradiend.gradients.live import LiveRows
 from gradiend.gradients.rows import ROW_COLUMNS, Rows, StoredRows, bytes_needed, require_free_space
-from gradiend.gradients.shard_file import ShardFile, filled
+from gradiend.gradients.shards import in_shards
+from gradiend.interruption import deferred
 from gradiend.labels import labels
 from gradiend.model import GradiendModel
+from gradiend.partial import Partial
 from gradiend.scores import bootstrap_interval, correlation
 from gradiend.settings import EvaluateEncoder, TrainControl
 from gradiend.space import ParameterSpace
@@ -23,11 +26,9 @@ from gradiend.stages.evaluate_encoder import used_positions
 from gradiend.stages.live import open_split
 from gradiend.stages.post_prune import pruned
 from gradiend.stages.row_source import RowSource
-from gradiend.stages.train import devices_of_training, training_json, tuned_rate
+from gradiend.stages.train import devices_of_training, training_identity, training_json, tuned_rate
 from gradiend.tables import read_table, write_table
 from gradiend.training import oriented, reads_evaluation_rows, train, untrained
-
-PAIR = ("factual", "alternative")
 
 
 def run(
@@ -44,18 +45,23 @@ def run(
     device_encoder: str = AUTO,
     device_decoder: str = AUTO,
     device: str = AUTO,
+    partial: Path,
     out: Path,
 ) -> str:
     """Write `out`: what training.json says, and `control` and `random_encoder`, its scores after and before training.
 
     The seed draws the batches, the initial weights and the order of the batches. Rows of validation and test are
     stored ones (`rows.parquet` files) or, where not given, computed; those of training are computed here.
+    `partial` is the file of the state to go on from after a kill; rows lie in a folder of its name beside it.
     """
     kept = ParameterSpace.load(space)
     source = RowSource(settings.rows, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
     stored = {"validation": validation_rows, "test": test_rows}
     splits = {split: source.open(split, rows) for split, rows in stored.items()}
-    with _training_rows(settings, source, examples, seed, out.with_name(f".{out.stem}")) as rows:
+    read = [path for path in (examples, mlm_head, tuned) if path is not None]
+    stores = [path for path in stored.values() if path is not None]
+    begun = Partial(partial, training_identity("train_control", settings, seed, source, read, stores))
+    with _training_rows(settings, source, examples, seed, partial.with_suffix("") / begun.identity[:16]) as rows:
         trained = train(
             settings.train,
             kept,
@@ -64,11 +70,13 @@ def run(
             seed,
             devices=devices_of_training(device_encoder, device_decoder),
             tuned=tuned_rate(tuned) if tuned else None,
+            partial=begun,
         )
     scores = _scores(
         {"control": trained.model, "random_encoder": untrained(settings.train, kept, seed)}, splits, settings
     )
     write_json(out, training_json(trained, settings.train, seed) | scores)
+    begun.clear()
     shown = ", ".join(f"{name.replace('_', ' ')} {_number(own['test']['correlation'])}" for name, own in scores.items())
     return f"train_control: seed {seed}: {shown} on test (n = {scores['control']['test']['n']})"
 
@@ -104,31 +112,41 @@ def score(model: GradiendModel, rows: Rows, settings: EvaluateEncoder) -> dict[s
 def _training_rows(
     settings: TrainControl, source: RowSource, examples: Path, seed: int, folder: Path
 ) -> Iterator[Rows]:
-    """Rows of batches drawn regardless of class; where the run stores rows they lie in `folder` until the end."""
-    remove(folder)
+    """Rows of batches drawn regardless of class; where the run stores rows they lie in `folder` until the end.
+
+    A job that a signal ends leaves them there, and its rerun, whose folder has the same name, takes them up.
+    """
+    for other in folder.parent.glob("*"):
+        if other != folder:
+            remove(other)
     try:
-        write_table(folder / "examples.parquet", mixed(read_table(examples), seed))
-        live = open_split(
-            settings.rows,
-            source.space,
-            folder / "examples.parquet",
-            "train",
-            source.batch_size,
-            device=source.device,
-            mlm_head=source.mlm_head,
-        )
-        yield _stored(live, folder) if settings.use_cached_gradients else live
-    finally:
-        remove(folder)
+        if (folder / "train" / "rows.parquet").exists():
+            yield StoredRows(folder / "train", source.space)
+        else:
+            write_table(folder / "examples.parquet", mixed(read_table(examples), seed))
+            live = _live_rows(settings, source, folder / "examples.parquet")
+            yield _stored(live, folder) if settings.use_cached_gradients else live
+    except Exception:
+        remove(folder.parent)
+        raise
+    remove(folder.parent)
+
+
+def _live_rows(settings: TrainControl, source: RowSource, examples: Path) -> LiveRows:
+    batch_size, device, head = source.batch_size, source.device, source.mlm_head
+    return open_split(settings.rows, source.space, examples, "train", batch_size, device=device, mlm_head=head)
 
 
 def _stored(rows: LiveRows, folder: Path) -> StoredRows:
-    require_free_space(folder, bytes_needed(len(rows.table), 2, rows.space))
-    rows.check()
-    with ShardFile(folder / "train" / "shard-0.safetensors", len(rows.table), PAIR, rows.space) as file:
-        for _ in filled(file, rows, rows.by_length(), rows.table["position"].tolist()):
-            pass
-    write_table(folder / "train" / "rows.parquet", rows.table[list(ROW_COLUMNS)])
+    """All rows in one shard; its table is written last, and says that they are there."""
+    with BegunShard(folder, 0, Partial(folder / "rows.safetensors", folder.name)) as begun:
+        require_free_space(folder, bytes_needed(len(rows.table), 2, rows.space) - begun.bytes)
+        rows.check()
+        table = in_shards(rows.table, rows.by_length(), 1)
+        with deferred() as signals:
+            write_split(begun, "train", rows, table, 0, 1, signals)
+        begun.finish(["train"])
+    write_table(folder / "train" / "rows.parquet", table[list(ROW_COLUMNS)])
     return StoredRows(folder / "train", rows.space)
 
 

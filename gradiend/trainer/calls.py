@@ -148,7 +148,8 @@ class Calls:
         own, out = self._layout, self._layout.control(seed)
         tuned = own.learning_rate if self.searches else None
         reads = {**self._data("validation", "test"), "mlm_head": self._head(), "tuned": tuned}
-        return Call("train_control", reads, {"out": out}, [out], {**self._base, **self._devices(), "seed": seed}, seed)
+        options = {**self._base, **self._devices(), "seed": seed, "partial": own.partial(f"train_control-{seed}")}
+        return Call("train_control", reads, {"out": out}, [out], options, seed)
 
     def evaluate_decoder(self) -> Call:
         """The GRADIEND -> the rewritten models that were tried, and the choice among them."""

@@ -19,7 +19,10 @@ MATRIX = {
 }
 MOST = {"memory": 4e9, "memory of one": 1e9, "open files of one": 512, "processes": 32}  # bytes, and numbers
 DISK = 2e9  # bytes
-FEW_TIMERS = ("--max-jobs-per-timespan", "100000/10m")  # Snakemake looks for jobs once per job and timespan: else a second
+FEW_TIMERS = (
+    "--max-jobs-per-timespan",
+    "100000/10m",
+)  # Snakemake looks for jobs once per job and timespan: else a second
 
 
 @contextmanager

@@ -33,11 +33,12 @@ rule train_control:
         settings=settings("train_control"),
         code=code_of("train_control"),
         record=record("train_control"),
+        partial=f"{OUT}/.partial/train_control{OF}-{{seed}}.safetensors",
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.train_control --settings {params.settings:q} --seed {wildcards.seed}"
         " --space {input.space:q} --validation-rows {input.validation_rows:q} --test-rows {input.test_rows:q}"
         " --examples {input.examples:q} --mlm-head {input.mlm_head:q} --tuned {input.tuned:q}"
         " --eval-batch-size {resources.eval_batch_size} --device {resources.device}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
-        " --out {output:q}"
+        " --partial {params.partial:q} --out {output:q}"
         " --record {params.record:q} {params.code} 2> {log:q}"
