@@ -17,6 +17,7 @@ from gradiend.files import replacing
 LOG = logging.getLogger(__name__)
 SECONDS = 60.0  # of work that a killed job may lose
 LARGEST_SHARE = 0.05  # of the time may go into saving
+PART = "-part.safetensors"  # what the name of a part's state ends with
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Partial:
     def __init__(self, path: Path, identity: str) -> None:
         self._path, self.identity = path, identity
         self._saved, self._took = time.monotonic(), 0.0
+
+    def part(self, name: str) -> "Partial":
+        """The state of one part of the job after another; they share a file, which `clear` removes, too."""
+        return Partial(self._path.with_name(f"{self._path.stem}{PART}"), f"{self.identity}-{name}")
 
     def is_usable(self) -> bool:
         """Whether there is the state of an earlier job of the same identity.
@@ -84,9 +89,11 @@ class Partial:
         self._took = self._saved - began
 
     def clear(self) -> None:
-        """Remove the state, and what a killed save left of it."""
-        for path in (self._path, *self._path.parent.glob(f".{self._path.name}.*")):
-            path.unlink(missing_ok=True)
+        """Remove the state, that of a part, and what a killed save left of them."""
+        names = (self._path.name, f"{self._path.stem}{PART}")
+        for path in (self._path.parent / name for name in names):
+            for own in (path, *path.parent.glob(f".{path.name}.*")):
+                own.unlink(missing_ok=True)
 
 
 def _about(file: Any) -> dict[str, Any]:

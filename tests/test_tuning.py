@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from killing import killed_after
 from scipy import stats
 from test_train_stage import options, outputs
 from training_rows import small_space, store, train_settings, transitions
@@ -22,12 +24,17 @@ from gradiend.report.tuning import tuning_curve
 from gradiend.resolution import stage_settings
 from gradiend.settings import TuneLearningRate, canonical
 from gradiend.stages import train as train_stage
+from gradiend.stages import tune_learning_rate
 from gradiend.stages.command import main
-from gradiend.stages.tune_learning_rate import run
 from gradiend.training import learning_rate, train
 from gradiend.tuning import tune
 
 BY_LOSS: dict[str, Any] = {"convergent_metric": "loss", "convergent_score_threshold": 0.5}
+
+
+def run(trials: Path, **options: Any) -> str:
+    """The stage, with the state of an unfinished job beside its results."""
+    return tune_learning_rate.run(**options, trials=trials, partial=trials.parent / ".partial" / "tune.safetensors")
 
 
 def tune_settings(factors: list[float], max_seeds: int = 2, **arguments: Any) -> TuneLearningRate:
@@ -139,6 +146,24 @@ def test_the_stage_writes_the_trials_and_the_rate_alone_which_the_training_takes
     wanted = outputs(tmp_path / "given", 0)
     train_stage.run(settings=train_settings(learning_rate=rate), seed=0, **inputs, **wanted)
     assert read_json(wanted["training"])["curves"] == content["curves"]
+
+
+def test_a_search_killed_again_and_again_goes_on_within_its_training_to_the_very_same_files(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = tune_settings([0.5, 1.0, 1e30], activation_encoder="id")
+    names = ("trials", "out")
+    undisturbed, killed = ({name: tmp_path / f"{kind}-{name}" for name in names} for kind in ("undisturbed", "killed"))
+    run(settings=settings, **inputs, **undisturbed)
+    saves = []
+    for after in (3, 40, 30, 50, 20):
+        with killed_after(after, monkeypatch):
+            run(settings=settings, **inputs, **killed)
+        saves += [path.name for path in (tmp_path / ".partial").iterdir()]
+    assert Counter(saves) == {"tune-part.safetensors": 5, "tune.safetensors": 3}  # the first training takes 48 steps
+    run(settings=settings, **inputs, **killed)
+    assert all(killed[name].read_bytes() == undisturbed[name].read_bytes() for name in names)
+    assert list((tmp_path / ".partial").iterdir()) == [] and not caplog.records
 
 
 def test_no_converged_seed_is_a_loud_warning(

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from gradiend.identity import identity
 from gradiend.model import GradiendModel
 from gradiend.model_files import model_files
 from gradiend.partial import Partial
-from gradiend.settings import Train, TrainControl, canonical
+from gradiend.settings import CacheGradients, Train, TrainControl, TuneLearningRate, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.stages.row_source import RowSource
@@ -56,7 +57,8 @@ def run(
     rows = RowSource(settings.live, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
     stores = [path for path in (train_rows, validation_rows) if path is not None]
     read = [path for path in (examples, mlm_head, tuned) if path is not None]
-    begun = Partial(partial, training_identity("train", settings, seed, rows, read, stores)) if partial else None
+    mine = training_identity("train", settings, kept, str(seed), read=read, stores=stores, live=settings.live)
+    begun = Partial(partial, mine) if partial else None
     if begun is None or not begun.is_usable():
         checkpoints.clear()
     trained = train(
@@ -137,13 +139,19 @@ def tuned_rate(path: Path) -> float:
 
 
 def training_identity(
-    stage: str, settings: Train | TrainControl, seed: int, rows: RowSource, read: list[Path], stores: list[Path]
+    stage: str,
+    settings: Train | TrainControl | TuneLearningRate,
+    space: ParameterSpace,
+    *others: str,
+    read: Sequence[Path] = (),
+    stores: Sequence[Path] = (),
+    live: CacheGradients | None = None,
 ) -> str:
-    """What an unfinished training is known by: settings, seed, space, the files `read`, stores and base model."""
+    """What an unfinished training is known by: settings, space, files `read`, stores or base model, and `others`."""
     large = [shard for store in stores for shard in sorted(store.parent.glob("shard-*.safetensors"))]
-    if rows.live is not None:
-        large += model_files(rows.live.base_model.name, rows.live.base_model.revision)
-    return identity(stage, canonical(settings), str(seed), rows.space.digest, read=[*read, *stores], large=large)
+    if live is not None:
+        large += model_files(live.base_model.name, live.base_model.revision)
+    return identity(stage, canonical(settings), space.digest, *others, read=[*read, *stores], large=large)
 
 
 def _digest(*paths: Path) -> str:

@@ -60,7 +60,9 @@ def run(
     splits = {split: source.open(split, rows) for split, rows in stored.items()}
     read = [path for path in (examples, mlm_head, tuned) if path is not None]
     stores = [path for path in stored.values() if path is not None]
-    begun = Partial(partial, training_identity("train_control", settings, seed, source, read, stores))
+    about = (str(seed), str(eval_batch_size))
+    mine = training_identity("train_control", settings, kept, *about, read=read, stores=stores, live=settings.rows)
+    begun = Partial(partial, mine)
     with _training_rows(settings, source, examples, seed, partial.with_suffix("") / begun.identity[:16]) as rows:
         trained = train(
             settings.train,

@@ -6,15 +6,16 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import torch
 
-from gradiend.devices import AUTO, placement
+from gradiend.devices import AUTO
 from gradiend.files import write_json
 from gradiend.gradients.rows import StoredRows
 from gradiend.learning_rates import Rate, choose, remarks
+from gradiend.partial import Partial
 from gradiend.settings import TuneLearningRate
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
+from gradiend.stages.train import devices_of_training, training_identity
 from gradiend.tables import write_table
 from gradiend.tuning import tune
 
@@ -29,21 +30,24 @@ def run(
     validation_rows: Path,
     device_encoder: str = AUTO,
     device_decoder: str = AUTO,
+    partial: Path,
     trials: Path,
     out: Path,
 ) -> str:
     """Write `trials`, a Parquet file with a line for every rate and seed, and `out`, JSON with the chosen rate alone.
 
-    Nothing else is in `out`, so that what trains with it is stale only where the choice is another one.
+    Nothing else is in `out`, so that what trains with it is stale only where the choice is another one. `partial` is
+    the file of the state to go on from after a kill.
     """
     kept = ParameterSpace.load(space)
-    mps = torch.backends.mps.is_available()
-    devices = placement(torch.cuda.device_count(), encoder=device_encoder, decoder=device_decoder, mps=mps)
-    rows = [StoredRows(table.parent, kept) for table in (train_rows, validation_rows)]
-    found = tune(settings, kept, *rows, devices=(devices.encoder, devices.decoder))
+    stores = [train_rows, validation_rows]
+    begun = Partial(partial, training_identity("tune_learning_rate", settings, kept, stores=stores))
+    rows = [StoredRows(table.parent, kept) for table in stores]
+    found = tune(settings, kept, *rows, devices=devices_of_training(device_encoder, device_decoder), partial=begun)
     chosen, notes = choose(found, settings.train.convergent_metric), remarks(found, settings.train.convergent_metric)
     write_table(trials, pd.DataFrame([dataclasses.asdict(trial) for trial in found]))
     write_json(out, {"learning_rate": chosen.learning_rate})
+    begun.clear()
     for note in notes:
         LOG.warning(note)
     warned = "".join(f"; WARNING: {note}" for note in notes)

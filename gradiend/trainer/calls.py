@@ -84,7 +84,8 @@ class Calls:
         own = self._layout
         reads = {"space": own.space, "train_rows": own.rows("train"), "validation_rows": own.rows("validation")}
         writes = {"trials": own.trials, "out": own.learning_rate}
-        return Call("tune_learning_rate", reads, writes, list(writes.values()), self._devices())
+        options = {**self._devices(), "partial": own.partial("tune_learning_rate")}
+        return Call("tune_learning_rate", reads, writes, list(writes.values()), options)
 
     def train(self, seed: int) -> Call:
         """Rows -> one seed's GRADIEND, whose folder outlives the selection only with `keep_seed_runs`."""

@@ -29,9 +29,10 @@ checkpoint tune_learning_rate:
         settings=settings("tune_learning_rate"),
         code=code_of("tune_learning_rate"),
         record=record("tune_learning_rate"),
+        partial=f"{OUT}/.partial/tune_learning_rate{OF}.safetensors",
     shell:
         "python -m gradiend.gpus {resources.gpu} -m gradiend.stages.tune_learning_rate --settings {params.settings:q} --space {input.space:q}"
         " --train-rows {input.train_rows:q} --validation-rows {input.validation_rows:q}"
         " --device-encoder {resources.device_encoder} --device-decoder {resources.device_decoder}"
-        " --trials {output.trials:q} --out {output.choice:q}"
+        " --partial {params.partial:q} --trials {output.trials:q} --out {output.choice:q}"
         " --record {params.record:q} {params.code} 2> {log:q}"
