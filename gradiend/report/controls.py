@@ -11,6 +11,10 @@ BELOW = (
     "The control is below the GRADIEND's interval: with batches of one class each, training finds the classes better "
     "than without."
 )
+BELOW_AT_BEST = (
+    "The control is below the GRADIEND's interval at the best steps, but not below it at the last ones: what batches "
+    "of one class each have taught did not stay."
+)
 NOT_BELOW = (
     "The control is not below the GRADIEND's interval: these gradients tell the classes apart even where no batch is "
     "of one class, and the correlation is no evidence that such batches taught it."
@@ -27,7 +31,7 @@ def sentences(inputs: Inputs, low: float | None) -> list[str]:
         f"rows (n = {count(blocks[0]['n'])}), its random encoder before the first step {_range(inputs, RANDOM)}."
     )
     values = _values(inputs, CONTROL)
-    meaning = [] if low is None or not values else [BELOW if max(values) < low else NOT_BELOW]
+    meaning = [] if low is None or not values else [_meaning(inputs, below=max(values) < low)]
     return [said, *_at_the_end(inputs), *meaning]
 
 
@@ -55,10 +59,16 @@ def numbers(inputs: Inputs) -> list[dict[str, Any]]:
     ]
 
 
+def _meaning(inputs: Inputs, *, below: bool) -> str:
+    if not below:
+        return NOT_BELOW
+    values, own = _ends(inputs)
+    return BELOW_AT_BEST if values and own is not None and values[-1] >= own else BELOW
+
+
 def _at_the_end(inputs: Inputs) -> list[str]:
     """Whether what is found stays: the step that is kept is the best one of each training."""
-    values = sorted(value for one in inputs.controls if (value := _last(one)) is not None)
-    own = _last(inputs.training)
+    values, own = _ends(inputs)
     if not values or own is None:
         return []
     ends = dict.fromkeys((score(values[0]), score(values[-1])))
@@ -66,6 +76,11 @@ def _at_the_end(inputs: Inputs) -> list[str]:
         f"These are of each training's best step; at the last one |correlation| on validation is {' to '.join(ends)} "
         f"for the control, {score(own)} for the GRADIEND."
     ]
+
+
+def _ends(inputs: Inputs) -> tuple[list[float], float | None]:
+    """|correlation| on validation at the last steps: those of the controls, sorted, and the GRADIEND's."""
+    return sorted(value for one in inputs.controls if (value := _last(one)) is not None), _last(inputs.training)
 
 
 def _last(training: Json) -> float | None:

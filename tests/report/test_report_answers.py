@@ -97,6 +97,10 @@ def test_the_control_stands_beside_its_random_encoder_with_what_it_means() -> No
     )
     assert "\u22120.100 to 0.200 (2 seeds). These are of each training's best step; at the last one" in text
     assert "0.995 to > 0.999 for the control, 0.995 for the GRADIEND. The control is below the GRADIEND's" in text
+    assert "GRADIEND's interval at the best steps, but not below it at the last ones" in text
+    for one in run["controls"]:
+        one["curves"][-1]["correlation"] = -0.7
+    assert "interval: with batches of one class each, training finds the classes better" in words_of(run)
     run["controls"][0]["control"]["test"]["correlation"] = 0.95  # inside [0.940, 0.970]
     assert "The control is not below the GRADIEND's interval" in words_of(run)
     run["controls"] = run["controls"][:1]
