@@ -1,7 +1,10 @@
 """Stages as commands: options from the signature, one line of result or of error."""
 
+import gc
+import importlib
 import logging
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+import gradiend.stages
 from gradiend.errors import GradiendError
 from gradiend.files import replacing
 from gradiend.records import read_record
@@ -183,3 +187,25 @@ def test_a_signal_ends_a_stage_with_one_line_and_leaves_nothing_half_done(
 def test_warnings_are_logged() -> None:
     main(stage, options())
     assert logging.getLogger("py.warnings").handlers or logging.getLogger().handlers
+
+
+def test_the_collector_of_garbage_rests_while_a_stage_is_imported_and_not_while_it_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = []
+
+    def run(*, seed: int) -> str:
+        found.append((gc.isenabled(), gc.get_freeze_count() > 0))
+        return "done"
+
+    importlib.reload(gradiend.stages)
+    assert gc.isenabled()  # in a process of the user, as here
+    monkeypatch.setattr(sys, "argv", ["-m"])
+    try:
+        importlib.reload(gradiend.stages)
+        assert not gc.isenabled()
+        assert main(run, ["--seed", "1"]) == 0
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    assert found == [(True, True)]

@@ -1,6 +1,7 @@
 """Turns a stage's `run` function into a command: its parameters become the options."""
 
 import argparse
+import gc
 import inspect
 import logging
 import signal
@@ -27,6 +28,9 @@ def main(run: Callable[..., str], arguments: Sequence[str] | None = None) -> int
     SIGTERM the line "interrupted" and exit codes 130 and 143. `--record FILE CODE`, which every stage with settings
     has, notes in a file what made the results: the settings, and the digest of the code.
     """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.captureWarnings(True)
     parsed = vars(_parser(run).parse_args(arguments))
