@@ -65,6 +65,14 @@ class GradiendConfig:
         return 1.0 if normal else -1.0
 
 
+def _linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
+    """One whose weights nobody has drawn: as `nn.utils.skip_init`, whose first use imports sympy for 0.3 s."""
+    linear = nn.Linear(inputs, outputs, bias=bias, device="meta")
+    for name, parameter in list(linear.named_parameters()):
+        setattr(linear, name, nn.Parameter(torch.empty(parameter.shape)))
+    return linear
+
+
 class GradiendModel(nn.Module):
     """`h = f(W_e x + b_e)`, `y = g(W_d h + b_d)` over the rows of a space.
 
@@ -76,8 +84,8 @@ class GradiendModel(nn.Module):
         super().__init__()
         self.space, self.config = space, config
         size, latent = space.input_dim, config.latent_dim
-        self.encoder: nn.Linear = nn.utils.skip_init(nn.Linear, size, latent)
-        self.decoder: nn.Linear = nn.utils.skip_init(nn.Linear, latent, size, bias=config.bias_decoder)
+        self.encoder = _linear(size, latent)
+        self.decoder = _linear(latent, size, bias=config.bias_decoder)
 
     def initialise(self, seed: int) -> "GradiendModel":
         """Draw all weights from the seed, and return the model.
