@@ -42,6 +42,15 @@ def placement(
     )
 
 
+def devices_of_training(encoder: str, decoder: str) -> tuple[str, str]:
+    """Where encoder and decoder are, by what is asked for and what the machine has."""
+    import torch  # a stage that needs no tensors starts without
+
+    mps = torch.backends.mps.is_available()
+    found = placement(torch.cuda.device_count(), encoder=encoder, decoder=decoder, mps=mps)
+    return found.encoder, found.decoder
+
+
 def device_map(device: str) -> str | None:
     """The `device_map` in a base model's device, None where that is one device."""
     return device.removeprefix(SPREAD) if device.startswith(SPREAD) else None
@@ -49,7 +58,7 @@ def device_map(device: str) -> str | None:
 
 def memory_hint(error: RuntimeError) -> str | None:
     """What to lower, where the error says that a device's memory is full; None for any other error."""
-    import torch  # a stage that needs no tensors starts without
+    import torch
 
     if isinstance(error, torch.OutOfMemoryError):
         where, other = "GPU", "another device (device, device_base_model)"

@@ -37,8 +37,8 @@ class Signals:
 def deferred() -> Iterator[Signals]:
     """Within, SIGINT, SIGTERM and SIGUSR1 are noted only; a second SIGINT or SIGTERM acts at once.
 
-    One that was not obeyed within acts at the end. Outside the main thread nothing is deferred, for Python handles
-    signals only there.
+    One that was not obeyed within acts at the end, be it that of an error. Outside the main thread nothing is deferred,
+    for Python handles signals only there.
     """
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
@@ -58,7 +58,7 @@ def deferred() -> Iterator[Signals]:
         yield signals
     finally:
         _restore(signals._handlers)
-    signals.obey()
+        signals.obey()
 
 
 def _restore(handlers: dict[int, Any]) -> None:

@@ -12,12 +12,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gradiend.errors import GradiendError
-from gradiend.files import replacing
+from gradiend.files import digest_bytes, replacing
+from gradiend.tensor_files import digest_tensors
 
 LOG = logging.getLogger(__name__)
 SECONDS = 60.0  # of work that a killed job may lose
 LARGEST_SHARE = 0.05  # of the time may go into saving
-PART = "-part.safetensors"  # what the name of a part's state ends with
+PART, OF_PART = "-part.safetensors", " part "  # in the name of a part's state, and in its identity
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Partial:
 
     def part(self, name: str) -> "Partial":
         """The state of one part of the job after another; they share a file, which `clear` removes, too."""
-        return Partial(self._path.with_name(f"{self._path.stem}{PART}"), f"{self.identity}-{name}")
+        return Partial(self._path.with_name(f"{self._path.stem}{PART}"), f"{self.identity}{OF_PART}{name}")
 
     def is_usable(self) -> bool:
         """Whether there is the state of an earlier job of the same identity.
@@ -52,8 +53,9 @@ class Partial:
         if not self._path.exists():
             return False
         reason = self._reason_against()
-        if reason is not None:
+        if reason:
             LOG.warning("%s: %s: begun anew", self._path, reason)
+        if reason is not None:
             self.clear()
         return reason is None
 
@@ -62,15 +64,20 @@ class Partial:
         if not self.is_usable():
             return None
         with safe_open(self._path, framework="pt") as file:
-            return State({name: file.get_tensor(name) for name in file.keys()}, _about(file)["values"])  # noqa: SIM118
+            return State(_tensors(file), _about(file)["values"])
 
     def _reason_against(self) -> str | None:
+        """Why a state is not used; an empty text where it is of another part of the same job."""
         try:
             with safe_open(self._path, framework="pt") as file:
-                same = _about(file).get("identity") == self.identity
-        except (OSError, SafetensorError, ValueError) as error:
+                about = _about(file)
+                if (found := str(about.get("identity"))) != self.identity:
+                    parts = [one.partition(OF_PART)[0] for one in (found, self.identity)]
+                    return "" if parts[0] == parts[1] else "is of other settings, inputs or code"
+                same = about["digest"] == _digest(_tensors(file), about["values"])
+        except (OSError, SafetensorError, ValueError, KeyError) as error:
             return f"not a readable state ({error})"
-        return None if same else "is of other settings, inputs or code"
+        return None if same else "does not match its digest"
 
     @property
     def due(self) -> bool:
@@ -80,11 +87,10 @@ class Partial:
     def save(self, state: State) -> None:
         """Replace the saved state."""
         began = time.monotonic()
-        about = json.dumps({"identity": self.identity, "values": state.values}, sort_keys=True)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+        content = {"identity": self.identity, "values": state.values, "digest": _digest(tensors, state.values)}
         with replacing(self._path) as temporary:
-            save_file(
-                {name: tensor.contiguous() for name, tensor in state.tensors.items()}, temporary, {"partial": about}
-            )
+            save_file(tensors, temporary, {"partial": json.dumps(content, sort_keys=True)})
         self._saved = time.monotonic()
         self._took = self._saved - began
 
@@ -99,3 +105,11 @@ class Partial:
 def _about(file: Any) -> dict[str, Any]:
     about: dict[str, Any] = json.loads((file.metadata() or {}).get("partial", "{}"))
     return about
+
+
+def _tensors(file: Any) -> dict[str, Tensor]:
+    return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _digest(tensors: dict[str, Tensor], values: dict[str, Any]) -> str:
+    return digest_bytes(digest_tensors(tensors).encode(), json.dumps(values, sort_keys=True).encode())[:16]

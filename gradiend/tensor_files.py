@@ -19,7 +19,7 @@ ABOUT = "gradiend"  # the one key of the metadata: safetensors writes several in
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> None:
     """Write tensors, what is `about` them (of JSON values), and a digest of all their values."""
     own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = {"about": dict(about or {}), "digest": _digest(own)}
+    content = {"about": dict(about or {}), "digest": digest_tensors(own)}
     save_file(own, path, {ABOUT: json.dumps(content, sort_keys=True)})
 
 
@@ -36,12 +36,13 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     except (OSError, SafetensorError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise GradiendError(f"{path}: not a readable {kind} ({reason}); delete it and run again") from error
-    if content and content.get("digest") != _digest(tensors):
+    if content and content.get("digest") != digest_tensors(tensors):
         raise GradiendError(f"{path}: its content does not match its digest; delete it and run again")
     return tensors, content.get("about", {})
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def digest_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256, 16 hex digits, of the names, types, shapes and bytes of tensors in main memory."""
     found = hashlib.sha256()
     for name in sorted(tensors):
         found.update(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}\n".encode())

@@ -1,5 +1,8 @@
 """The control: the same training on batches drawn regardless of class, beside its random encoder."""
 
+import errno
+import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import pytest
 from killing import counted, killed_after
 from tiny import base_model_settings, random_space, save_tiny_model, tiny_examples, tiny_masked_lm, tiny_neutral
 
+import gradiend.partial
 from gradiend.config import parse_config
 from gradiend.errors import GradiendError
 from gradiend.examples.mixing import mixed
@@ -126,17 +130,61 @@ def test_a_job_killed_again_and_again_goes_on_with_its_rows_and_its_steps_to_the
     assert list((tmp_path / ".partial").iterdir()) == []
 
 
-def test_rows_of_other_settings_are_not_taken_up(
-    inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", ["max_steps", "eval_batch_size", "examples", "base", "validation_rows", "test_rows"])
+def test_what_was_begun_with_anything_else_is_removed_and_not_taken_up(
+    inputs: dict[str, Any], tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = {"seed": 0, "eval_batch_size": 2, **inputs}
+    folder = inputs["space"].parent
+    shutil.copytree(folder, tmp_path / "own")
+    own: dict[str, Any] = {name: tmp_path / "own" / path.relative_to(folder) for name, path in inputs.items()}
+    with killed_after(7, monkeypatch):  # in the training
+        run(tmp_path / "a.json", settings=settings(own), seed=0, eval_batch_size=2, **own)
+    (begun,) = (tmp_path / ".partial" / "a").iterdir()
+    if change == "examples":
+        pd.read_parquet(own["examples"]).to_parquet(own["examples"], compression=None)
+    elif change == "base":
+        os.utime(tmp_path / "own" / "base" / "model.safetensors", (1, 1))
+    elif change.endswith("_rows"):
+        os.utime(own[change].with_name("shard-0.safetensors"), (1, 1))
+    arguments = {"max_steps": 11} if change == "max_steps" else {}
+    batch_size = 3 if change == "eval_batch_size" else 2
+    with killed_after(1, monkeypatch), counted(monkeypatch) as again:
+        run(tmp_path / "a.json", settings=settings(own, **arguments), seed=0, eval_batch_size=batch_size, **own)
+    assert len(again) == 1 and begun not in (tmp_path / ".partial" / "a").iterdir()
+
+
+@pytest.mark.parametrize("missing", ["shard-0.safetensors", "rows.parquet"])
+def test_a_job_that_was_ended_while_it_removed_its_rows_goes_on(
+    inputs: dict[str, Any], tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"settings": settings(inputs), "seed": 0, "eval_batch_size": 2, **inputs}
     with killed_after(7, monkeypatch):
-        run(tmp_path / "a.json", settings=settings(inputs), **own)
-    with counted(monkeypatch) as again:
-        run(tmp_path / "a.json", settings=settings(inputs, max_steps=11), **own)
-    run(tmp_path / "b.json", settings=settings(inputs, max_steps=11), **own)
-    assert len(again) == 5
+        run(tmp_path / "a.json", **own)
+    next((tmp_path / ".partial").rglob(missing)).unlink()
+    run(tmp_path / "a.json", **own)
+    run(tmp_path / "b.json", **own)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["train", "_scores", "write_json", "BegunShard.finish"])
+def test_an_error_that_may_pass_keeps_rows_and_training(
+    inputs: dict[str, Any], tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"settings": settings(inputs), "seed": 0, "eval_batch_size": 2, **inputs}
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr(f"gradiend.stages.train_control.{place}", fails)
+        if place == "BegunShard.finish":
+            patch.setattr(gradiend.partial, "SECONDS", 0.0)  # a state of its rows is there
+            patch.setattr(gradiend.partial, "LARGEST_SHARE", float("inf"))
+        run(tmp_path / "a.json", **own)
+    with counted(monkeypatch) as again:
+        run(tmp_path / "a.json", **own)
+    assert not again
+    assert not [path for path in (tmp_path / ".partial").rglob("*") if path.is_file()]
 
 
 def test_a_job_that_fails_leaves_no_rows(inputs: dict[str, Any], tmp_path: Path) -> None:

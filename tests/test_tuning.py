@@ -1,7 +1,9 @@
 """The learning-rate search: what is trained, on which rows it is judged, what the stage writes, and who reads it."""
 
 import json
+import os
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -156,14 +158,30 @@ def test_a_search_killed_again_and_again_goes_on_within_its_training_to_the_very
     undisturbed, killed = ({name: tmp_path / f"{kind}-{name}" for name in names} for kind in ("undisturbed", "killed"))
     run(settings=settings, **inputs, **undisturbed)
     saves = []
-    for after in (3, 40, 30, 50, 20):
+    for after in (3, 45, 30, 50, 20):
         with killed_after(after, monkeypatch):
             run(settings=settings, **inputs, **killed)
         saves += [path.name for path in (tmp_path / ".partial").iterdir()]
-    assert Counter(saves) == {"tune-part.safetensors": 5, "tune.safetensors": 3}  # the first training takes 48 steps
+    assert Counter(saves) == {"tune-part.safetensors": 5, "tune.safetensors": 4}  # the first training is save 48
     run(settings=settings, **inputs, **killed)
     assert all(killed[name].read_bytes() == undisturbed[name].read_bytes() for name in names)
     assert list((tmp_path / ".partial").iterdir()) == [] and not caplog.records
+
+
+def test_a_search_begun_with_other_rows_is_not_gone_on_with(
+    inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = inputs["space"].parent
+    shutil.copytree(folder, tmp_path / "own")
+    own = {name: tmp_path / "own" / path.relative_to(folder) for name, path in inputs.items()}
+    files = {"trials": tmp_path / "trials.parquet", "out": tmp_path / "rate.json"}
+    for name in ("train_rows", "validation_rows"):
+        with killed_after(50, monkeypatch):
+            run(settings=tune_settings([1.0]), **own, **files)
+        os.utime(own[name].with_name("shard-0.safetensors"), (1, 1))
+        run(settings=tune_settings([1.0]), **own, **files)
+        assert "tune.safetensors: is of other settings, inputs or code: begun anew" in caplog.text
+        caplog.clear()
 
 
 def test_no_converged_seed_is_a_loud_warning(

@@ -58,11 +58,12 @@ def classes_by_example(table: pd.DataFrame) -> "pd.Series[str]":
 
 
 def checksums(rows: np.ndarray) -> np.ndarray:
-    """Sum of the 32-bit words of each row, modulo 2^32: float32 `[rows, input_dim]` -> int32 `[rows]`.
+    """The inverted sum of each row's 32-bit words, modulo 2^32: float32 `[rows, input_dim]` -> int32 `[rows]`.
 
-    A wrong bit changes it, and it takes no longer than to read the rows.
+    It takes no longer than to read the rows. A wrong bit changes it, and it is not 0 where all bytes of a file are;
+    words in another order it does not tell.
     """
-    found: np.ndarray = np.add.reduce(rows.view(np.int32), axis=1, dtype=np.int32)
+    found: np.ndarray = ~np.add.reduce(rows.view(np.int32), axis=1, dtype=np.int32)
     return found
 
 
@@ -77,6 +78,10 @@ class StoredRows:
         self.space = space
         self.table = read_table(folder / "rows.parquet")
         counts = self.table["shard"].value_counts(sort=False)
+        for shard, positions in self.table.groupby("shard")["position"]:
+            if not np.array_equal(np.sort(positions), np.arange(len(positions))):
+                wrong = f"{folder / 'rows.parquet'}: the positions of shard {shard} are not 0 to {len(positions) - 1}"
+                raise GradiendError(f"{wrong}; delete it and run again")
         self._shards = {i: _open_shard(folder / f"shard-{i}.safetensors", space, n) for i, n in counts.items()}
         self._shard = self.table["shard"].to_numpy()
         self._position = self.table["position"].to_numpy()
@@ -154,17 +159,19 @@ def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[_Stored, 
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            factual = _Stored(file, "factual", path)
-            alternative = _Stored(file, "alternative", path) if "alternative" in file.keys() else factual  # noqa: SIM118
+            names = [name for name in ("factual", "alternative") if name in file.keys()]  # noqa: SIM118
+            if sorted(file.keys()) != sorted([*names, *(name + SUMS for name in names)]):
+                raise GradiendError(f"{path}: not a row file, it has {sorted(file.keys())}; delete it and run again")
+            tensors = [_Stored(file, name, path) for name in names]
     except (OSError, SafetensorError) as error:
         raise GradiendError(f"{path}: not a readable row file ({error}); delete it and run again") from error
     if metadata.get("space") != space.digest:
         raise GradiendError(f"{path}: its rows are of another kept space; delete it and run again")
-    if len(factual) != rows:
+    if len(tensors[0]) != rows:
         raise GradiendError(
-            f"{path}: it has {len(factual)} rows, and rows.parquet names {rows}; delete both and run again"
+            f"{path}: it has {len(tensors[0])} rows, and rows.parquet names {rows}; delete both and run again"
         )
-    return factual, alternative
+    return tensors[0], tensors[-1]
 
 
 def bytes_needed(rows: int, tensors: int, space: ParameterSpace) -> int:

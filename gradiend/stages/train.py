@@ -4,20 +4,16 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from gradiend.devices import AUTO, placement
+from gradiend.devices import AUTO, devices_of_training
 from gradiend.errors import GradiendError
 from gradiend.files import digest_bytes, read_json, remove, write_json
-from gradiend.identity import identity
+from gradiend.identity import training_identity
 from gradiend.model import GradiendModel
-from gradiend.model_files import model_files
 from gradiend.partial import Partial
-from gradiend.settings import CacheGradients, Train, TrainControl, TuneLearningRate, canonical
+from gradiend.settings import Train, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.stages.row_source import RowSource
@@ -57,7 +53,7 @@ def run(
     rows = RowSource(settings.live, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
     stores = [path for path in (train_rows, validation_rows) if path is not None]
     read = [path for path in (examples, mlm_head, tuned) if path is not None]
-    mine = training_identity("train", settings, kept, str(seed), read=read, stores=stores, live=settings.live)
+    mine = training_identity("train", settings, kept.digest, str(seed), read=read, stores=stores, live=settings.live)
     begun = Partial(partial, mine) if partial else None
     if begun is None or not begun.is_usable():
         checkpoints.clear()
@@ -83,13 +79,6 @@ def run(
     for warning in trained.warnings:
         LOG.warning(warning)
     return f"seed {seed}: {_summary(trained)}"
-
-
-def devices_of_training(encoder: str, decoder: str) -> tuple[str, str]:
-    """Where encoder and decoder are, by what is asked for and what the machine has."""
-    mps = torch.backends.mps.is_available()
-    found = placement(torch.cuda.device_count(), encoder=encoder, decoder=decoder, mps=mps)
-    return found.encoder, found.decoder
 
 
 class Checkpoints:
@@ -136,22 +125,6 @@ def tuned_rate(path: Path) -> float:
     if not isinstance(rate, float) or not 0 < rate < math.inf:
         raise GradiendError(f"{path}: learning_rate {rate!r} is wrong: should be a number > 0; delete it and run again")
     return rate
-
-
-def training_identity(
-    stage: str,
-    settings: Train | TrainControl | TuneLearningRate,
-    space: ParameterSpace,
-    *others: str,
-    read: Sequence[Path] = (),
-    stores: Sequence[Path] = (),
-    live: CacheGradients | None = None,
-) -> str:
-    """What an unfinished training is known by: settings, space, files `read`, stores or base model, and `others`."""
-    large = [shard for store in stores for shard in sorted(store.parent.glob("shard-*.safetensors"))]
-    if live is not None:
-        large += model_files(live.base_model.name, live.base_model.revision)
-    return identity(stage, canonical(settings), space.digest, *others, read=[*read, *stores], large=large)
 
 
 def _digest(*paths: Path) -> str:

@@ -1,12 +1,11 @@
 """Examples in batches drawn regardless of class -> a GRADIEND trained as the run's own, and its score on test."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gradiend.devices import AUTO
+from gradiend.devices import AUTO, devices_of_training
 from gradiend.encoding import encode
 from gradiend.examples.mixing import mixed
 from gradiend.files import remove, write_json
@@ -14,8 +13,10 @@ from gradiend.gradients.begun import BegunShard, write_split
 from gradiend.gradients.live import LiveRows
 from gradiend.gradients.rows import ROW_COLUMNS, Rows, StoredRows, bytes_needed, require_free_space
 from gradiend.gradients.shards import in_shards
+from gradiend.identity import training_identity
 from gradiend.interruption import deferred
 from gradiend.labels import labels
+from gradiend.loop import Diverged
 from gradiend.model import GradiendModel
 from gradiend.partial import Partial
 from gradiend.scores import bootstrap_interval, correlation
@@ -26,7 +27,7 @@ from gradiend.stages.evaluate_encoder import used_positions
 from gradiend.stages.live import open_split
 from gradiend.stages.post_prune import pruned
 from gradiend.stages.row_source import RowSource
-from gradiend.stages.train import devices_of_training, training_identity, training_json, tuned_rate
+from gradiend.stages.train import training_json, tuned_rate
 from gradiend.tables import read_table, write_table
 from gradiend.training import oriented, reads_evaluation_rows, train, untrained
 
@@ -60,10 +61,12 @@ def run(
     splits = {split: source.open(split, rows) for split, rows in stored.items()}
     read = [path for path in (examples, mlm_head, tuned) if path is not None]
     stores = [path for path in stored.values() if path is not None]
-    about = (str(seed), str(eval_batch_size))
-    mine = training_identity("train_control", settings, kept, *about, read=read, stores=stores, live=settings.rows)
+    about = (kept.digest, str(seed), str(eval_batch_size))
+    mine = training_identity("train_control", settings, *about, read=read, stores=stores, live=settings.rows)
     begun = Partial(partial, mine)
-    with _training_rows(settings, source, examples, seed, partial.with_suffix("") / begun.identity[:16]) as rows:
+    folder = partial.with_suffix("") / begun.identity[:16]
+    rows = _training_rows(settings, source, examples, seed, folder)
+    try:
         trained = train(
             settings.train,
             kept,
@@ -74,11 +77,16 @@ def run(
             tuned=tuned_rate(tuned) if tuned else None,
             partial=begun,
         )
+    except Diverged:  # as it would again
+        begun.clear()
+        remove(folder.parent)
+        raise
     scores = _scores(
         {"control": trained.model, "random_encoder": untrained(settings.train, kept, seed)}, splits, settings
     )
     write_json(out, training_json(trained, settings.train, seed) | scores)
     begun.clear()
+    remove(folder.parent)
     shown = ", ".join(f"{name.replace('_', ' ')} {_number(own['test']['correlation'])}" for name, own in scores.items())
     return f"train_control: seed {seed}: {shown} on test (n = {scores['control']['test']['n']})"
 
@@ -110,28 +118,19 @@ def score(model: GradiendModel, rows: Rows, settings: EvaluateEncoder) -> dict[s
     }
 
 
-@contextmanager
-def _training_rows(
-    settings: TrainControl, source: RowSource, examples: Path, seed: int, folder: Path
-) -> Iterator[Rows]:
-    """Rows of batches drawn regardless of class; where the run stores rows they lie in `folder` until the end.
+def _training_rows(settings: TrainControl, source: RowSource, examples: Path, seed: int, folder: Path) -> Rows:
+    """Rows of batches drawn regardless of class; where the run stores rows they lie in `folder`.
 
-    A job that a signal ends leaves them there, and its rerun, whose folder has the same name, takes them up.
+    There the rerun of a job that was ended, whose folder has the same name, finds them. Those of others are removed.
     """
     for other in folder.parent.glob("*"):
         if other != folder:
             remove(other)
-    try:
-        if (folder / "train" / "rows.parquet").exists():
-            yield StoredRows(folder / "train", source.space)
-        else:
-            write_table(folder / "examples.parquet", mixed(read_table(examples), seed))
-            live = _live_rows(settings, source, folder / "examples.parquet")
-            yield _stored(live, folder) if settings.use_cached_gradients else live
-    except Exception:
-        remove(folder.parent)
-        raise
-    remove(folder.parent)
+    if all((folder / "train" / name).exists() for name in ("rows.parquet", "shard-0.safetensors")):
+        return StoredRows(folder / "train", source.space)
+    write_table(folder / "examples.parquet", mixed(read_table(examples), seed))
+    live = _live_rows(settings, source, folder / "examples.parquet")
+    return _stored(live, folder) if settings.use_cached_gradients else live
 
 
 def _live_rows(settings: TrainControl, source: RowSource, examples: Path) -> LiveRows:
@@ -140,15 +139,15 @@ def _live_rows(settings: TrainControl, source: RowSource, examples: Path) -> Liv
 
 
 def _stored(rows: LiveRows, folder: Path) -> StoredRows:
-    """All rows in one shard; its table is written last, and says that they are there."""
+    """All rows in one shard, which gets its name last, and so says that they are there."""
     with BegunShard(folder, 0, Partial(folder / "rows.safetensors", folder.name)) as begun:
         require_free_space(folder, bytes_needed(len(rows.table), 2, rows.space) - begun.bytes)
         rows.check()
         table = in_shards(rows.table, rows.by_length(), 1)
         with deferred() as signals:
             write_split(begun, "train", rows, table, 0, 1, signals)
+        write_table(folder / "train" / "rows.parquet", table[list(ROW_COLUMNS)])
         begun.finish(["train"])
-    write_table(folder / "train" / "rows.parquet", table[list(ROW_COLUMNS)])
     return StoredRows(folder / "train", rows.space)
 
 

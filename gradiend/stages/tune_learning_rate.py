@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from gradiend.devices import AUTO
+from gradiend.devices import AUTO, devices_of_training
 from gradiend.files import write_json
 from gradiend.gradients.rows import StoredRows
+from gradiend.identity import training_identity
 from gradiend.learning_rates import Rate, choose, remarks
 from gradiend.partial import Partial
 from gradiend.settings import TuneLearningRate
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
-from gradiend.stages.train import devices_of_training, training_identity
 from gradiend.tables import write_table
 from gradiend.tuning import tune
 
@@ -41,7 +41,7 @@ def run(
     """
     kept = ParameterSpace.load(space)
     stores = [train_rows, validation_rows]
-    begun = Partial(partial, training_identity("tune_learning_rate", settings, kept, stores=stores))
+    begun = Partial(partial, training_identity("tune_learning_rate", settings, kept.digest, stores=stores))
     rows = [StoredRows(table.parent, kept) for table in stores]
     found = tune(settings, kept, *rows, devices=devices_of_training(device_encoder, device_decoder), partial=begun)
     chosen, notes = choose(found, settings.train.convergent_metric), remarks(found, settings.train.convergent_metric)
