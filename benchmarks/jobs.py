@@ -28,7 +28,7 @@ from timing import heading, line
 from gradiend.stages.command import main as run_stage
 
 PROJECT = Path(__file__).parent.parent
-COMMAND = re.compile(r"python -m gradiend\.stages\.(\w+) (.*?) 2> ")
+COMMAND = re.compile(r"python (?:-m gradiend\.gpus \d+ )?-m gradiend\.stages\.(\w+) (.*?) 2> ")
 COMMON: dict[str, Any] = {
     "use_cached_gradients": True,
     "train_batch_size": 8,
