@@ -206,6 +206,22 @@ CASES["The base model"] |= {
 }
 
 
+@case("The base model", "a config.json of fewer layers than the weights")
+def _(given: Input) -> None:
+    path = Path("model/config.json")
+    path.write_text(path.read_text().replace('"num_hidden_layers": 2', '"num_hidden_layers": 1'))
+
+
+@case("The base model", "an adapter beside the model")
+def _(given: Input) -> None:
+    Path("model/adapter_config.json").write_text("{}")
+
+
+@case("The base model", "a tokenizer.json of something else")
+def _(given: Input) -> None:
+    Path("model/tokenizer.json").write_text("[]")
+
+
 @case("The base model", "a config.json that is no JSON")
 def _(given: Input) -> None:
     Path("model/config.json").write_text("{")
