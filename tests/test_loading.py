@@ -95,6 +95,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     ),
     "no classifier": (config(architectures=["BertForSequenceClassification"]), r"lacks bert\.pooler\.dense\.bias, .*"),
     "tagger": (config(architectures=["BertForTokenClassification"]), "takes masked language models"),
+    "architecture as text": (config(architectures="BertForTokenClassification"), r": BertForTokenClassification with"),
     "no architecture": (config(architectures=None), "no architecture with prediction_objective 'auto'"),
     "unknown type": (config(model_type="nonsense"), "model type `nonsense`"),
     "fewer layers": (

@@ -72,7 +72,9 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
     options: dict[str, Any] = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(name, **options)
-        kind, auto = KINDS[_objective(name, config.architectures or [], settings.prediction_objective)]
+        named = config.architectures or []
+        architectures = [named] if isinstance(named, str) else named
+        kind, auto = KINDS[_objective(name, architectures, settings.prediction_objective)]
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
         model, found = auto.from_pretrained(
             name,
