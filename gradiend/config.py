@@ -63,7 +63,7 @@ def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig
     if not changes:
         config = _parsed(top, place, ("runs", "matrix"))
         _check_places(config, [], place)
-        _check_inputs(config, place)
+        _check_folders(config, place)
         return {"": config}
     configs: dict[str, ExperimentConfig] = {}
     for key, (run, own) in changes.items():
@@ -74,7 +74,7 @@ def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig
         if read_null(own.get("comparison")) is not None:
             raise _Place(origin, key, own).error({("comparison",): "is about all runs together: put it at the top"})
         configs[run] = _parsed(_over(top, own), _Place(origin, key, own))
-        _check_inputs(configs[run], _Place(origin, key, own))
+        _check_folders(configs[run], _Place(origin, key, own))
         _check_same_folders(configs, run, _Place(origin, key, own))
     _check_places(configs[run], list(configs), _Place(origin, key, own))
     return configs
@@ -96,15 +96,20 @@ def require_writable(runs: Mapping[str, ExperimentConfig], origin: str) -> None:
 
 def unwritable(folder: str) -> str | None:
     """What is wrong with a folder, there or not, to which nothing can be written; else None."""
-    there = os.path.abspath(folder)
-    while not os.path.lexists(there):
-        there = os.path.dirname(there)
-    if not os.path.isdir(there):
-        return f"'{there}' is a file, and results are written to a folder: give another folder"
-    above = nearest_folder(there)
+    above = nearest_folder(os.path.abspath(folder))
+    if text := no_folder(folder):
+        return text
     if os.access(above, os.W_OK | os.X_OK):
         return None
     return f"nothing can be written to '{above}': change its permissions, or give another folder"
+
+
+def no_folder(folder: str) -> str | None:
+    """What is wrong with a folder that is a file, or below one; else None."""
+    there = folder
+    while there and not os.path.lexists(there):
+        there = os.path.dirname(there)
+    return None if os.path.isdir(there or ".") else f"'{there}' is a file, and results need a folder: give another one"
 
 
 def nearest_folder(path: str) -> str:
@@ -199,9 +204,14 @@ def _check_places(config: ExperimentConfig, runs: Sequence[str], place: _Place) 
         raise place.error({("training_arguments", setting): text for setting, text in found.items()})
 
 
-def _check_inputs(config: ExperimentConfig, place: _Place) -> None:
-    """No results in the folders of the data and of the base model: they would be inputs of the next call."""
-    found = in_inputs({".".join(path): folder for path, folder in _folders(config).items()}, read_folders(config))
+def _check_folders(config: ExperimentConfig, place: _Place) -> None:
+    """Results go into folders, and not those of the data and of the base model: they would be inputs of the next call.
+
+    Already while the workflow is read: Snakemake cannot plan below a file.
+    """
+    written = {".".join(path): folder for path, folder in _folders(config).items()}
+    found = in_inputs(written, read_folders(config))
+    found |= {setting: text for setting, folder in written.items() if folder and (text := no_folder(folder))}
     if found:
         raise place.error({tuple(setting.split(".")): text for setting, text in found.items()})
 

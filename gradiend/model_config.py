@@ -12,8 +12,11 @@ from gradiend.validation import parse
 from gradiend.values import Bool, Count, Expects, Text, read_number
 
 _Index = Annotated[Annotated[int, Field(ge=0)], BeforeValidator(read_number), Expects("an integer >= 0")]
+# A little more than 1 is what rounding may make of a correlation of 1.
 _Correlation = Annotated[
-    Annotated[float, Field(ge=-1, le=1)] | None, BeforeValidator(read_number), Expects("a number in [-1, 1] or null")
+    Annotated[float, Field(ge=-1.001, le=1.001)] | None,
+    BeforeValidator(read_number),
+    Expects("a number in [-1, 1] or null"),
 ]
 _Two = Annotated[list[Text], Field(min_length=2, max_length=2), Expects("a list of two different classes")]
 

@@ -146,6 +146,10 @@ CASES["The config"] |= {
         matrix={"training_arguments": [{"seed": 1}], "training_arguments.max_seeds": [2]}
     ),
     "the experiment in the folder of the base model": config(experiment_dir="model/out"),
+    "a file in the place of the experiment": lambda given: (
+        Path("results").touch(),
+        given.config.update(experiment_dir="results"),
+    ),
     "the experiment in its own output_dir": arguments(output_dir="results"),
 }
 CASES["The data"] |= {

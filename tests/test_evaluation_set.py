@@ -1,6 +1,8 @@
 """The examples of a decoder evaluation: where a class has none, one line says so before anything is measured."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,9 +12,11 @@ from gradiend.decoding import SplitEvaluator
 from gradiend.errors import GradiendError
 from gradiend.examples.summary import surface_forms
 from gradiend.measurements import Measurements
+from gradiend.model import GradiendConfig, GradiendModel
 from gradiend.rewriting import Rewriter
 from gradiend.settings import EvaluateDecoder
 from gradiend.stages.evaluation_set import EvaluationSet
+from gradiend.stages.own_gradiend import own_gradiend
 
 SETTINGS = EvaluateDecoder(
     base_model=base_model_settings("unused"),
@@ -47,6 +51,19 @@ def test_a_cap_that_leaves_a_class_without_examples_is_named_with_the_least_that
     with pytest.raises(GradiendError, match=wanted):
         evaluator(replace(SETTINGS, max_examples=least - 1), examples)
     assert evaluator(replace(SETTINGS, max_examples=least), examples)
+
+
+@pytest.mark.parametrize("change", [{"target": "factual"}, {"source": "diff"}, {"target_classes": ("male", "female")}])
+def test_a_decoder_of_other_settings_is_not_evaluated(tmp_path: Path, change: dict[str, Any]) -> None:
+    own = {"target_classes": CLASSES, "source": "alternative", "target": "diff"}
+    space = random_space(tiny_masked_lm(), 0.5)
+    for name, config in (("own", own), ("other", own | change)):
+        GradiendModel(space, GradiendConfig(**config)).initialise(0).save_pretrained(tmp_path / name)
+    assert own_gradiend(tmp_path / "own", SETTINGS).space.digest == space.digest
+    with pytest.raises(
+        GradiendError, match=r"other/config\.json: is a GRADIEND of .*, the settings say female and male"
+    ):
+        own_gradiend(tmp_path / "other", SETTINGS)
 
 
 def test_a_class_whose_texts_are_all_dropped_is_named() -> None:
