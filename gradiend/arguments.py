@@ -4,7 +4,6 @@
 unknown keys, wrong types and values out of range when it is made.
 """
 
-from collections.abc import Iterator
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
+from gradiend.contradictions import contradictions
 from gradiend.validation import constructed
 from gradiend.values import (
     Bool,
@@ -276,39 +276,5 @@ class TrainingArguments:
         return constructed(cls, values, handler)
 
     def __post_init__(self) -> None:
-        mistakes = [
-            *self._of_supervised_modes(),
-            *self._of_seeds(),
-            *self._of_head(),
-            *self._of_tuning(),
-        ]
-        if mistakes:
+        if mistakes := list(contradictions(self)):
             raise ValueError("; ".join(mistakes))
-
-    def _of_supervised_modes(self) -> Iterator[str]:
-        prune = self.post_prune_config
-        if self.supervised_encoder and self.supervised_decoder:
-            yield "supervised_encoder and supervised_decoder are both true: choose one"
-        if self.supervised_decoder and self.convergent_metric == "correlation":
-            yield "supervised_decoder trains no encoder whose correlation could converge: set convergent_metric: loss"
-        if self.supervised_encoder and prune is not None and prune.part != "encoder-weight":
-            yield f"post_prune_config.part '{prune.part}' is untrained with supervised_encoder: use 'encoder-weight'"
-
-    def _of_head(self) -> Iterator[str]:
-        if self.mlm_head is not None and self.prediction_objective != "clm_mlm_head":
-            yield (
-                f"mlm_head is for prediction_objective 'clm_mlm_head', not '{self.prediction_objective}': "
-                "set that, or leave it out"
-            )
-
-    def _of_tuning(self) -> Iterator[str]:
-        if self.learning_rate == "tune" and not self.use_cached_gradients:
-            yield "learning_rate 'tune' trains many times on stored rows: set use_cached_gradients: true"
-
-    def _of_seeds(self) -> Iterator[str]:
-        least, most = self.min_convergent_seeds, self.max_seeds
-        if least is not None and least > most:
-            yield f"min_convergent_seeds {least} is more than max_seeds {most}: ask for at most {most}"
-        if self.convergent_metric == "correlation" and self.convergent_score_threshold > 1:
-            threshold = f"convergent_score_threshold {self.convergent_score_threshold:g}"
-            yield f"{threshold} is more than any correlation: ask for at most 1"

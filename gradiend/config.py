@@ -10,12 +10,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from gradiend.errors import GradiendError
 from gradiend.experiment import ExperimentConfig, written_out
-from gradiend.folders import misplaced
+from gradiend.folders import in_inputs, misplaced
 from gradiend.matrix import merged, product, same
+from gradiend.model_files import DEMO_MODELS
 from gradiend.validation import Path, line, problems, shown
 from gradiend.values import read_null
 
-RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]{0,150}")
+RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]{0,149}")
+PERIODIC = re.compile(r"(.+)\1{19}$")  # Snakemake takes such a wildcard for an endless recursion
 FOLDERS = ("benchmarks", "comparison", "demo", "index.html", "logs", "shared")  # of the pipeline, beside the runs'
 _EXPERIMENT = TypeAdapter(ExperimentConfig)
 
@@ -61,14 +63,18 @@ def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig
     if not changes:
         config = _parsed(top, place, ("runs", "matrix"))
         _check_places(config, [], place)
+        _check_folders(config, place)
         return {"": config}
     configs: dict[str, ExperimentConfig] = {}
     for key, (run, own) in changes.items():
+        if PERIODIC.search(run):
+            raise place.error({(key,): f"'{run}' ends in the same characters 20 times or more: choose another run id"})
         if run in configs:
             raise place.error({("runs", run): "is also a run of the matrix: choose another run id"})
         if read_null(own.get("comparison")) is not None:
             raise _Place(origin, key, own).error({("comparison",): "is about all runs together: put it at the top"})
         configs[run] = _parsed(_over(top, own), _Place(origin, key, own))
+        _check_folders(configs[run], _Place(origin, key, own))
         _check_same_folders(configs, run, _Place(origin, key, own))
     _check_places(configs[run], list(configs), _Place(origin, key, own))
     return configs
@@ -91,9 +97,19 @@ def require_writable(runs: Mapping[str, ExperimentConfig], origin: str) -> None:
 def unwritable(folder: str) -> str | None:
     """What is wrong with a folder, there or not, to which nothing can be written; else None."""
     above = nearest_folder(os.path.abspath(folder))
+    if text := no_folder(folder):
+        return text
     if os.access(above, os.W_OK | os.X_OK):
         return None
     return f"nothing can be written to '{above}': change its permissions, or give another folder"
+
+
+def no_folder(folder: str) -> str | None:
+    """What is wrong with a folder that is a file, or below one; else None."""
+    there = folder
+    while there and not os.path.lexists(there):
+        there = os.path.dirname(there)
+    return None if os.path.isdir(there or ".") else f"'{there}' is a file, and results need a folder: give another one"
 
 
 def nearest_folder(path: str) -> str:
@@ -145,6 +161,10 @@ def _combined(matrix: Any, place: _Place) -> dict[str, dict[str, Any]]:
         if not isinstance(values, list) or not values:
             text = f"{shown(values)} is wrong: should be a list of the values to try, not empty"
             raise place.error({("matrix", str(key)): text})
+        for other in matrix:
+            if str(key).startswith(f"{other}."):
+                text = f"is a part of matrix.{other}, which replaces it: vary one of the two, or give the runs by name"
+                raise place.error({("matrix", str(key)): text})
         for i, value in enumerate(values):
             if any(same(value, other) for other in values[:i]):
                 raise place.error({("matrix", str(key)): f"{shown(value)} is there more than once"})
@@ -182,6 +202,27 @@ def _check_places(config: ExperimentConfig, runs: Sequence[str], place: _Place) 
     found = misplaced(config.experiment_dir, runs, arguments.output_dir, arguments.seed_runs_dir)
     if found:
         raise place.error({("training_arguments", setting): text for setting, text in found.items()})
+
+
+def _check_folders(config: ExperimentConfig, place: _Place) -> None:
+    """Results go into folders, and not those of the data and of the base model: they would be inputs of the next call.
+
+    Already while the workflow is read: Snakemake cannot plan below a file.
+    """
+    written = {".".join(path): folder for path, folder in _folders(config).items()}
+    found = in_inputs(written, read_folders(config))
+    found |= {setting: text for setting, folder in written.items() if folder and (text := no_folder(folder))}
+    if found:
+        raise place.error({tuple(setting.split(".")): text for setting, text in found.items()})
+
+
+def read_folders(config: ExperimentConfig) -> dict[str, str]:
+    """What may be folders that are read as a whole, by setting."""
+    source, neutral = config.data.source, config.data.neutral
+    named = source if isinstance(source, Mapping) else {"": source}
+    found = {f"data.source.{name}".rstrip("."): one for name, one in named.items()}
+    found |= {"model": config.model.name} if config.model.name not in DEMO_MODELS else {}
+    return found | ({"data.neutral": neutral} if neutral else {})
 
 
 def _folders(config: ExperimentConfig) -> dict[Path, str | None]:

@@ -42,6 +42,8 @@ def _text(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise GradiendError(f"{path}: no such config file") from error
+    except OSError as error:
+        raise GradiendError(f"{path}: not a config file that can be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise GradiendError(f"{path.name}: not UTF-8 text: convert it to UTF-8") from error
     return text.replace("\t", " ") if path.suffix == ".json" else text  # YAML wants no tabs, JSON has them

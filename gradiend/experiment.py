@@ -16,7 +16,6 @@ from gradiend.values import (
     Expects,
     Folder,
     LocalOrId,
-    Number,
     OptionalBool,
     OptionalCount,
     OptionalLocalOrId,
@@ -26,10 +25,21 @@ from gradiend.values import (
     Text,
     read_bool,
     read_null,
+    read_number,
 )
 
 # names in the result files
-RESERVED = ("base", "baselines", "balance", "examples", "lms_ratio", "neutral", "summary.json", "weaken")
+RESERVED = (
+    "base",
+    "baselines",
+    "balance",
+    "examples",
+    "lms_ratio",
+    "neutral",
+    "predictions.parquet",
+    "summary.json",
+    "weaken",
+)
 
 DEFAULT_LEARNING_RATES = tuple(
     float(f"{digit}e{power}") for power in (2, 1, 0, -1, -2, -3) for digit in (5, 2, 1) if digit * 10**power <= 100
@@ -68,15 +78,21 @@ LearningRates = Annotated[
     BeforeValidator(read_null),
     Expects("a list of numbers > 0, not empty, or null"),
 ]
-Factors = Annotated[list[Positive], Field(min_length=1), Expects("a list of numbers > 0, not empty")]
+Factor = Annotated[
+    Annotated[float, Field(ge=1e-30, le=1e30)], BeforeValidator(read_number), Expects("a number in [1e-30, 1e30]")
+]
+Factors = Annotated[list[Factor], Field(min_length=1), Expects("a list of numbers in [1e-30, 1e30], not empty")]
 Directions = Annotated[
     list[Direction],
     Field(min_length=1),
     AfterValidator(_each_once),
     Expects("a list of 'strengthen', 'weaken' and 'balance', not empty"),
 ]
+FeatureFactor = Annotated[
+    Annotated[float, Field(ge=-1e6, le=1e6)], BeforeValidator(read_number), Expects("a number in [-1e6, 1e6]")
+]
 FeatureFactors = Annotated[
-    dict[Text, Number] | None, BeforeValidator(read_null), Expects("{target class: number} or null")
+    dict[Text, FeatureFactor] | None, BeforeValidator(read_null), Expects("{target class: number} or null")
 ]
 
 

@@ -33,6 +33,8 @@ def replacing(path: Path) -> Iterator[Path]:
     The block may make a file or a folder of it. A folder replaces what is at `path`, a file never replaces a folder.
     What is written is as readable as the umask has it.
     """
+    if path.name in ("", ".."):
+        raise GradiendError(f"{path}: is a folder that cannot be replaced: give another path")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
     _clear(path)

@@ -1,7 +1,7 @@
 """Folders of results: where they may lie and what may be replaced, so that nothing of the user's is ever removed."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gradiend.errors import GradiendError
@@ -69,6 +69,18 @@ def misplaced(
     if not found and len(moved) == 2 and _overlap(*moved.values()):
         text = f"'{output_dir}' and seed_runs_dir '{seed_runs_dir}' are the same or in each other: give two folders"
         found["output_dir"] = text
+    return found
+
+
+def in_inputs(written: Mapping[str, str | None], read: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with folders that are written to, by setting: results in a folder that is read would be inputs."""
+    found = {}
+    for setting, folder in written.items():
+        for other, source in read.items():
+            if folder is not None and os.path.isdir(source) and _inside(folder, source):
+                found[setting] = (
+                    f"'{folder}' is in {other} '{source}', of which every file is read: give a folder outside it"
+                )
     return found
 
 

@@ -113,7 +113,9 @@ class Loop:
         line = self.rows.table.iloc[row]
         transition = f"{line['factual_class']} -> {line['alternative_class']}"
         where = f"training, seed {self.seed}: {what}, training row {row} ({transition})"
-        return Diverged(f"{where}: lower learning_rate (it is {self.rate:g})")
+        decay = self.settings.weight_decay
+        also = f" or weight_decay (it is {decay:g})" if decay > 1 else ""
+        return Diverged(f"{where}: lower learning_rate (it is {self.rate:g}){also}")
 
 
 class _Checkpoints:

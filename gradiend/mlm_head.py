@@ -1,5 +1,6 @@
 """Training and quality of an `MlmHead`: multinomial logistic regression on frozen, pooled hidden states."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,6 +95,10 @@ def train_head(
             weight, bias = fitted(train.pooled, train.targets(forms), len(forms), decay)
             head = MlmHead(forms, window, weight, bias)
             loss = float(F.cross_entropy(head(validation.pooled), validation.targets(forms)))
+            if not math.isfinite(loss):
+                raise GradiendError(
+                    f"mlm_head.weight_decay: {decay:g} gives a head that is not finite: give a smaller one"
+                )
             candidates.append({"right_window": window, "weight_decay": decay, "cross_entropy": loss})
             if best is None or loss < best[0]:
                 best = (loss, head, decay)

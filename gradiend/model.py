@@ -18,6 +18,7 @@ from gradiend.arguments import Activation, Source
 from gradiend.errors import GradiendError
 from gradiend.files import read_json, replacing, write_json
 from gradiend.folders import require_replaceable
+from gradiend.model_config import checked
 from gradiend.space import ParameterSpace
 from gradiend.tensor_files import load_tensors, save_tensors
 
@@ -164,27 +165,28 @@ class GradiendModel(nn.Module):
         folder = Path(folder)
         if is_checkpoint(folder):
             found = read_checkpoint(folder)
-            model = cls(found.space, GradiendConfig(**found.config))
+            config = dataclasses.asdict(GradiendConfig(**found.config))
+            model = cls(found.space, _config_of(config, folder / "config.json"))
             model.load_state_dict(dict(found.weights))
             return model
-        model = cls(ParameterSpace.load(folder / "space.safetensors"), _read_config(folder / "config.json"))
-        path = folder / "model.safetensors"
-        weights, _ = load_tensors(path, "GRADIEND")
-        try:
-            model.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise GradiendError(f"{path}: not the weights of a GRADIEND like its config.json ({reason})") from error
-        return model
+        space = ParameterSpace.load(folder / "space.safetensors")
+        return read_gradiend(space, folder / "config.json", folder / "model.safetensors")
 
 
-def _read_config(path: Path) -> GradiendConfig:
-    content = read_json(path)
+def read_gradiend(space: ParameterSpace, config: Path, weights: Path) -> GradiendModel:
+    """The GRADIEND of these files. Raises `GradiendError` that names the wrong one."""
+    model = GradiendModel(space, _config_of(read_json(config), config))
+    tensors, _ = load_tensors(weights, "GRADIEND")
     try:
-        own = {name: value for name, value in content.items() if name != "version"}
-        return GradiendConfig(**own | {"target_classes": tuple(own["target_classes"])})
-    except (AttributeError, TypeError, KeyError) as error:
-        raise GradiendError(f"{path}: not the config of a GRADIEND ({error})") from error
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise GradiendError(f"{weights}: not the weights of a GRADIEND like its config.json ({reason})") from error
+    return model
+
+
+def _config_of(content: Any, path: Path) -> GradiendConfig:
+    return GradiendConfig(**checked(content, path))
 
 
 def made_by(space: ParameterSpace, arguments: str) -> dict[str, Any]:

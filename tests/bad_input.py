@@ -122,6 +122,16 @@ CASES["The config"] |= {
     "convergence by loss without a threshold": arguments(convergent_metric="loss"),
     "both topk and threshold": arguments(pre_prune_config={"topk": 0.1, "threshold": 0.5}),
     "a share above 1": arguments(pre_prune_config={"topk": 1.5}),
+    "pruning by weights that are not trained": arguments(
+        supervised_decoder=True,
+        convergent_metric="loss",
+        convergent_score_threshold=1e-9,
+        post_prune_config={"part": "encoder-weight"},
+    ),
+    "pruning by a bias that is not there": arguments(post_prune_config={"part": "decoder-bias"}, bias_decoder=False),
+    "more entries after training than before": arguments(pre_prune_config={"topk": 10}, post_prune_config={"topk": 11}),
+    "a decoder evaluation on one example": arguments(decoder_eval_max_size_training_like=1),
+    "a feature factor beyond all weights": config(decoder={"feature_factors": {"female": 1e39}}),
     "a control with batches of one example": lambda given: (
         given.argument(train_batch_size=1),
         given.config.update(control={"seeds": 2}),
@@ -131,6 +141,15 @@ CASES["The config"] |= {
     "no data": config(data={}),
     "a run id with a slash": config(runs={"a/b": {}}),
     "a run id that is a folder of the pipeline": config(runs={"shared": {}}),
+    "a run id that Snakemake takes for an endless recursion": config(runs={"a" * 20: {}}),
+    "a matrix key within another": config(
+        matrix={"training_arguments": [{"seed": 1}], "training_arguments.max_seeds": [2]}
+    ),
+    "the experiment in the folder of the base model": config(experiment_dir="model/out"),
+    "a file in the place of the experiment": lambda given: (
+        Path("results").touch(),
+        given.config.update(experiment_dir="results"),
+    ),
     "the experiment in its own output_dir": arguments(output_dir="results"),
 }
 CASES["The data"] |= {
@@ -204,6 +223,22 @@ CASES["The base model"] |= {
     "another prediction objective": arguments(prediction_objective="clm"),
     "a device that is not there": arguments(device="cuda:7"),
 }
+
+
+@case("The base model", "a config.json of fewer layers than the weights")
+def _(given: Input) -> None:
+    path = Path("model/config.json")
+    path.write_text(path.read_text().replace('"num_hidden_layers": 2', '"num_hidden_layers": 1'))
+
+
+@case("The base model", "an adapter beside the model")
+def _(given: Input) -> None:
+    Path("model/adapter_config.json").write_text("{}")
+
+
+@case("The base model", "a tokenizer.json of something else")
+def _(given: Input) -> None:
+    Path("model/tokenizer.json").write_text("[]")
 
 
 @case("The base model", "a config.json that is no JSON")

@@ -106,7 +106,9 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("shards", True, f": true is wrong: {COUNT}"),
     (f"{ARGUMENTS}.learning_rate", True, f": true is wrong: {RATE}"),
     (f"{ARGUMENTS}.seed", False, ": false is wrong: should be an integer >= 0 or null"),
-    ("decoder.feature_factors", {"male": True}, ".male: true is wrong: should be a number"),
+    ("decoder.feature_factors", {"male": True}, ".male: true is wrong: should be a number in [-1e6, 1e6]"),
+    ("decoder.feature_factors", {"male": 1e39}, ".male: 1e+39 is wrong: should be a number in [-1e6, 1e6]"),
+    ("tuning.factors", [1e-323], ".0: 1e-323 is wrong: should be a number in [1e-30, 1e30]"),
     ("decoder.learning_rates", [True], ".0: true is wrong: should be a number > 0"),
     # out of range
     (f"{ARGUMENTS}.max_seeds", 0, f": 0 is wrong: {COUNT}"),
@@ -143,6 +145,8 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("runs", ["a"], f": ['a'] is wrong: {MAPPING}"),
     ("runs", {"a": 3}, f".a: 3 is wrong: {MAPPING}"),
     ("runs", {"a/b": {}}, ": 'a/b' is no run id: use letters, digits, _ . = and -, at most 150"),
+    ("runs", {"ab" * 75 + "c": {}}, f": {'ab' * 50!r:.60}... is no run id: use letters, digits, _ . = and -, at most "
+     "150"),
     ("matrix", {"shards": 3}, f".shards: 3 is wrong: {VALUES}"),
     ("matrix", {"shards": []}, f".shards: [] is wrong: {VALUES}"),
 ]  # fmt: skip
@@ -174,6 +178,26 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         {ARGUMENTS: {"supervised_encoder": True, "post_prune_config": {"part": "decoder-weight"}}},
         f"{ARGUMENTS}: post_prune_config.part 'decoder-weight' is untrained with supervised_encoder: "
         "use 'encoder-weight'",
+    ),
+    (
+        {ARGUMENTS: {"supervised_decoder": True, "post_prune_config": {"part": "encoder-weight"}, **BY_LOSS}},
+        f"{ARGUMENTS}: post_prune_config.part 'encoder-weight' is untrained with supervised_decoder: "
+        "use 'decoder-weight'",
+    ),
+    (
+        {f"{POST}.part": "decoder-sum", f"{ARGUMENTS}.bias_decoder": False},
+        f"{ARGUMENTS}: post_prune_config.part 'decoder-sum' needs a bias, and bias_decoder is false: "
+        "use 'decoder-weight'",
+    ),
+    (
+        {f"{PRE}.topk": 10, f"{POST}.topk": 11},
+        f"{ARGUMENTS}: post_prune_config.topk 11 is more than the 10 entries that pre_prune_config.topk keeps: "
+        "ask for at most 10",
+    ),
+    (
+        {f"{ARGUMENTS}.decoder_eval_max_size_training_like": 1},
+        f"{ARGUMENTS}: decoder_eval_max_size_training_like 1 leaves a target class without an example: "
+        "ask for at least 2",
     ),
     (
         {f"{ARGUMENTS}.mlm_head": {"right_window": 3}},
@@ -216,6 +240,7 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         "each has a folder of its own in it",
     ),
     ({"target_classes": ["female", "neutral"]}, f"target_classes: 'neutral' {WORD}"),
+    ({"target_classes": ["predictions.parquet", "male"]}, f"target_classes: 'predictions.parquet' {WORD}"),
     ({"target_classes": ["weaken", "male"]}, f"target_classes: 'weaken' {WORD}"),
     ({"decoder.directions": ["weaken", "weaken"]}, "decoder.directions: 'weaken' is there more than once"),
     (
@@ -244,6 +269,15 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
     ({"runs": {"a": {"comparison": {"topk": 7}}}}, "runs.a.comparison: is about all runs together: put it at the top"),
     ({"matrix": {"comparison.topk": [7]}}, "matrix[topk=7].comparison: is about all runs together: put it at the top"),
     ({"runs": {"demo": {}}}, "runs: 'demo' is a folder of the pipeline: choose another run id"),
+    (
+        {"runs": {"x" + "ab" * 20: {}}},
+        f"runs.x{'ab' * 20}: 'x{'ab' * 20}' ends in the same characters 20 times or more: choose another run id",
+    ),
+    (
+        {"matrix": {ARGUMENTS: [{}], f"{ARGUMENTS}.seed": [1]}},
+        f"matrix.{ARGUMENTS}.seed: is a part of matrix.{ARGUMENTS}, which replaces it: "
+        "vary one of the two, or give the runs by name",
+    ),
     ({"runs": {1: {}, "1": {}}}, "runs: '1' is there more than once"),
     (
         {"runs": {"shards=1": {}}, "matrix": {"shards": [1]}},

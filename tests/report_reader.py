@@ -37,7 +37,8 @@ def write_run(folder: Path, run: Files) -> dict[str, Any]:
         elif isinstance(content, np.ndarray):
             given[name] = folder / "model.safetensors"
             row = torch.tensor(content)[None].float()
-            save_file({"encoder.weight": row, "decoder.weight": row.T.clone()}, given[name])
+            biases = {"encoder.bias": torch.zeros(1), "decoder.bias": torch.zeros(len(content))}
+            save_file({"encoder.weight": row, "decoder.weight": row.T.clone(), **biases}, given[name])
         elif isinstance(content, ParameterSpace):
             given[name] = folder / "space.safetensors"
             content.save(given[name])

@@ -242,3 +242,30 @@ def test_loading_leaves_the_given_dict_as_it_was() -> None:
     before = repr(raw)
     load_runs(raw, "config.yaml")
     assert repr(raw) == before
+
+
+@pytest.mark.parametrize(
+    "settings", [{"data": {"source": "read"}}, {"data": {"source": {"a": "read"}}}, {"model": "read"}]
+)
+@pytest.mark.parametrize("runs", [{}, {"runs": {"one": {}, "two": {}}}])
+def test_no_results_go_into_the_folders_that_an_experiment_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], runs: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "read").mkdir()
+    with pytest.raises(
+        GradiendError, match=r"config\.yaml: experiment_dir: 'read/out' is in (data|model).* 'read', of which"
+    ):
+        load_runs({**MINIMAL, **settings, **runs, "experiment_dir": "read/out"}, "config.yaml")
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below/it"])
+def test_results_cannot_be_written_to_a_file_or_below_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        GradiendError, match=r"config\.yaml: experiment_dir: 'file' is a file, and results need a folder"
+    ):
+        load_runs({**MINIMAL, "experiment_dir": folder}, "config.yaml")

@@ -44,6 +44,11 @@ def test_a_missing_file_and_one_that_is_not_utf8_are_named(tmp_path: Path) -> No
         read_config_file(tmp_path / "my.yaml")
 
 
+def test_a_folder_is_no_config_file(tmp_path: Path) -> None:
+    with pytest.raises(GradiendError, match=f"{tmp_path}: not a config file that can be read"):
+        read_config_file(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -103,6 +103,29 @@ def test_rows_are_capped_and_balanced(tmp_path: Path, max_size: int | None, bala
     assert found["n"] == sum(counts)
 
 
+@pytest.mark.parametrize("run", [evaluate, evaluate_splits])
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        (
+            "source",
+            "factual",
+            "of female and male, source 'alternative', the settings say female and male, source 'factual'",
+        ),
+        (
+            "target_classes",
+            ["male", "female"],
+            "the settings say male and female, source 'alternative'; delete '.*model' and",
+        ),
+    ],
+)
+def test_a_gradiend_of_other_settings_is_not_evaluated(
+    tmp_path: Path, run: Any, key: str, value: Any, says: str
+) -> None:
+    with pytest.raises(GradiendError, match=f"model/config.json: is a GRADIEND .*{says}"):
+        run(tmp_path, dataclasses.replace(SETTINGS, **{key: value}))
+
+
 def test_the_evaluation_does_not_depend_on_the_run(tmp_path: Path) -> None:
     assert evaluate(tmp_path / "a")[1] == evaluate(tmp_path / "b")[1]
 

@@ -338,3 +338,10 @@ def test_the_files_of_a_folder_are_sorted_and_without_hidden_ones(tmp_path: Path
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert [str(path.relative_to(tmp_path)) for path in folder_files(tmp_path)] == ["a", "b", "inner/c"]
+
+
+@pytest.mark.parametrize("path", [".", "..", "a/.."])
+def test_the_folder_where_one_is_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GradiendError, match=r"is a folder that cannot be replaced: give another path"):
+        write_json(Path(path), {})

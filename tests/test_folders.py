@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gradiend.errors import GradiendError
-from gradiend.folders import GRADIEND_FILES, misplaced, require_replaceable
+from gradiend.folders import GRADIEND_FILES, in_inputs, misplaced, require_replaceable
 
 
 def holding(folder: Path, *names: str) -> Path:
@@ -102,3 +102,20 @@ def test_a_link_to_a_folder_is_that_folder(tmp_path: Path) -> None:
 )
 def test_other_folders_are_right(output_dir: str | None, seed_runs_dir: str | None) -> None:
     assert misplaced("out", ["", "a"], output_dir, seed_runs_dir) == {}
+
+
+@pytest.mark.parametrize("folder", ["read", "./read/out", "read/out/deep", "link/out"])
+def test_results_in_a_folder_that_is_read_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    holding(tmp_path / "read")
+    (tmp_path / "link").symlink_to(tmp_path / "read")
+    text = f"'{folder}' is in model 'read', of which every file is read: give a folder outside it"
+    written = {"experiment_dir": folder, "output_dir": "reader", "seed_runs_dir": None}
+    assert in_inputs(written, {"data.source": "owner/name", "model": "read"}) == {"experiment_dir": text}
+
+
+def test_a_read_folder_may_lie_among_the_results(tmp_path: Path) -> None:
+    holding(tmp_path / "out/model")
+    assert in_inputs({"experiment_dir": str(tmp_path / "out")}, {"model": str(tmp_path / "out/model")}) == {}

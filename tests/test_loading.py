@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from families import family
+from families import CAUSAL, CLASSIFIERS, MASKED, SEQ2SEQ, family
 from safetensors.torch import load_file, save_file
 from tiny import base_model_settings, save_tiny_model, tiny_bert, tiny_masked_lm, tiny_pairs
 from torch import Tensor
@@ -65,6 +65,16 @@ def remove(*patterns: str) -> Change:
     return lambda folder: [path.unlink() for pattern in patterns for path in folder.glob(pattern)]
 
 
+def written(name: str, content: str) -> Change:
+    return lambda folder: (folder / name).write_text(content)
+
+
+def indexed(folder: Path, content: str) -> None:
+    """The weights in one shard, and this index of them."""
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    (folder / "model.safetensors.index.json").write_text(content)
+
+
 CHANGES: dict[str, tuple[Change, str]] = {
     "NaN": (weights(lambda t: t[WEIGHT][3].fill_(float("nan"))), f"parameter '{WEIGHT}' holds NaN or infinity"),
     "infinity": (weights(lambda t: t[WEIGHT][3].fill_(float("inf"))), f"parameter '{WEIGHT}' holds NaN or infinity"),
@@ -85,8 +95,24 @@ CHANGES: dict[str, tuple[Change, str]] = {
     ),
     "no classifier": (config(architectures=["BertForSequenceClassification"]), r"lacks bert\.pooler\.dense\.bias, .*"),
     "tagger": (config(architectures=["BertForTokenClassification"]), "takes masked language models"),
+    "architecture as text": (config(architectures="BertForTokenClassification"), r": BertForTokenClassification with"),
     "no architecture": (config(architectures=None), "no architecture with prediction_objective 'auto'"),
     "unknown type": (config(model_type="nonsense"), "model type `nonsense`"),
+    "fewer layers": (
+        config(num_hidden_layers=1),
+        r"holds bert\.encoder\.layer\.1\..*, which a model of its config\.json does",
+    ),
+    "an adapter's weights": (
+        weights(lambda t: t.update({f"base_model.model.{WEIGHT[:-7]}.lora_A.weight": torch.zeros(1, 32)})),
+        r"holds 'base_model\.model\..*lora_A\.weight', of an adapter: merge the adapter into the model and save that",
+    ),
+    "an adapter beside it": (written("adapter_config.json", "{}"), r"holds an adapter .*: merge the adapter into"),
+    "no tokenizer in the file": (written("tokenizer.json", "{}"), "cannot be loaded"),
+    "a tokenizer that is a list": (written("tokenizer.json", "[]"), "cannot be loaded"),
+    "tokenizer settings that are a list": (written("tokenizer_config.json", "[]"), "cannot be loaded"),
+    "unknown activation": (config(hidden_act="foo"), "cannot be loaded .*content is wrong: .*foo"),
+    "an index that is a list": (lambda folder: indexed(folder, "[]"), "cannot be loaded .*content is wrong"),
+    "an empty index": (lambda folder: indexed(folder, "{}"), "cannot be loaded .*content is wrong"),
     "broken config": (lambda folder: (folder / "config.json").write_text("{"), "not a valid JSON file"),
 }
 
@@ -128,6 +154,37 @@ def test_a_t5_without_its_tokenizers_files_is_no_model_of_one_word(tmp_path: Pat
         path.unlink()
     with pytest.raises(GradiendError, match="its tokenizer knows no words"):
         load_base_model(base_model_settings(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["BERT", "GPT-2", "T5", "BART", "GPT-NeoX", "ModernBERT"])
+@pytest.mark.parametrize("prefix", ["", "own"])
+def test_weights_that_the_config_has_no_layer_for_are_named_and_those_of_other_heads_are_fine(
+    tmp_path: Path, name: str, prefix: str
+) -> None:
+    base = family(name)
+    base.save_pretrained(tmp_path)
+    own = "" if prefix and base.model.base_model is not base.model else f"{base.model.base_model_prefix}."
+    lost = next(key for key, _ in base.model.base_model.named_parameters() if ".1." in key)
+
+    def renamed(tensors: dict[str, Tensor]) -> None:
+        for key in list(tensors):
+            tensors[key.replace(f"{base.model.base_model_prefix}.", own, 1)] = tensors.pop(key)
+
+    others = ("cls.seq_relationship.weight", "pooler.dense.weight", "score.weight", f"{own}pooler.dense.bias")
+    weights(renamed)(tmp_path)
+    weights(lambda tensors: [tensors.update({key: torch.zeros(2)}) for key in others])(tmp_path)
+    load_base_model(base_model_settings(tmp_path))
+    weights(lambda tensors: tensors.update({lost.replace(".1.", ".7."): torch.zeros(2)}))(tmp_path)
+    with pytest.raises(
+        GradiendError, match=r"its checkpoint holds .*\.7\..*, which a model of its config\.json does not"
+    ):
+        load_base_model(base_model_settings(tmp_path))
+
+
+@pytest.mark.parametrize("name", [*MASKED, *CAUSAL, *SEQ2SEQ, *CLASSIFIERS])
+def test_no_usual_model_is_refused_for_weights_that_it_does_not_use(tmp_path: Path, name: str) -> None:
+    family(name).save_pretrained(tmp_path)
+    load_base_model(base_model_settings(tmp_path))
 
 
 def test_a_token_that_the_tokenizer_has_and_the_model_has_not_is_named(saved: Path, tmp_path: Path) -> None:

@@ -227,6 +227,12 @@ def test_window_and_weight_decay_are_chosen_on_validation_and_test_is_not_looked
     assert len(trained.candidates) == 4
 
 
+def test_a_weight_decay_that_leaves_no_finite_head_is_named() -> None:
+    found = {split: some_features(60, i) for i, split in enumerate(("train", "validation"))}
+    with pytest.raises(GradiendError, match=r"mlm_head\.weight_decay: 1e\+300 gives a head that is not finite"):
+        train_head({5: found}, ("he", "she"), (1e300,))
+
+
 def test_quality_is_accuracy_by_class_beside_the_majority() -> None:
     train, test = some_features(60, 0), some_features(40, 1)
     head = train_head({4: {"train": train, "validation": test}}, ("he", "she"), (0.01,)).head

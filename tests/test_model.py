@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,36 @@ def test_a_missing_or_broken_file_is_an_error_that_names_it(tmp_path: Path, name
         (folder / name).write_text(content)
     with pytest.raises(GradiendError, match=str(folder / name)):
         GradiendModel.from_pretrained(folder)
+
+
+WRONG = {
+    "target_classes": (["a", "a"], "target_classes: ['a', 'a'] is wrong: should be two different classes"),
+    "source": ("wrong", "source: 'wrong' is wrong: should be 'factual', 'alternative' or 'diff'"),
+    "target": (None, "target: null is wrong: should be 'factual', 'alternative' or 'diff'"),
+    "latent_dim": (0, "latent_dim: 0 is wrong: should be an integer >= 1"),
+    "activation_encoder": ("tan", "activation_encoder: 'tan' is wrong: should be 'tanh', 'smht', 'id'"),
+    "activation_decoder": (3, "activation_decoder: 3 is wrong: should be 'tanh', 'smht', 'id'"),
+    "bias_decoder": ("perhaps", "bias_decoder: 'perhaps' is wrong: should be true or false"),
+    "supervised": ("both", "supervised: 'both' is wrong: should be 'encoder' or 'decoder' or null"),
+    "latent": (1, "latent: 1 is wrong: should be less than latent_dim, which is 1"),
+    "normalized": (2, "normalized: 2 is wrong: should be true or false"),
+    "correlation": (1.5, "correlation: 1.5 is wrong: should be a number in [-1, 1] or null"),
+    "made_by": ("me", "made_by: 'me' is wrong: should be a mapping (key: value)"),
+}
+
+
+@pytest.mark.parametrize("key", WRONG)
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_key_of_the_config_that_is_wrong_or_missing_is_named(tmp_path: Path, key: str, missing: bool) -> None:
+    value, message = WRONG[key]
+    new_model().save_pretrained(tmp_path)
+    content = json.loads((tmp_path / "config.json").read_text()) | {key: value}
+    if missing:
+        del content[key]
+        message = f"{key}: is missing"
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(GradiendError, match=re.escape(f"config.json: not the config of a GRADIEND: {message}")):
+        GradiendModel.from_pretrained(tmp_path)
 
 
 def test_weights_of_another_size_are_an_error_that_names_the_folder(tmp_path: Path) -> None:

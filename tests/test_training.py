@@ -271,6 +271,12 @@ def test_weights_that_overflow_in_the_very_last_step_are_an_error(training: Stor
         trained(settings, training)
 
 
+def test_a_weight_decay_that_is_to_blame_is_named_beside_the_learning_rate(training: StoredRows) -> None:
+    settings = train_settings(weight_decay=1e10, activation_encoder="id")
+    with pytest.raises(GradiendError, match=r"lower learning_rate \(it is .*\) or weight_decay \(it is 1e\+10\)"):
+        trained(settings, training)
+
+
 def test_a_saturated_encoder_is_not_an_error(training: StoredRows, validation: StoredRows) -> None:
     result = trained(train_settings(learning_rate=100.0, weight_decay=0, max_steps=30), training, validation)
     encoded = encode_rows(result.model, validation, np.arange(len(validation.table)))

@@ -1,6 +1,7 @@
 """Loading base models from a local folder or the Hugging Face hub."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,10 @@ ARCHITECTURES = {
     "LMHeadModel": "clm",
     "ForSequenceClassification": SequenceClassifier.objective,
 }
+# What older versions of transformers saved below a backbone though it is computed, and what only other heads use.
+UNUSED = re.compile(r"(^|\.)pooler\.|\.(position_ids|inv_freq|masked_bias)$")
+MERGE = "merge the adapter into the model and save that (merge_and_unload, save_pretrained)"
+WRONG_CONTENT = (LookupError, TypeError, AttributeError)  # of libraries that a file's content surprises
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 transformers_logging.set_verbosity_error()
@@ -55,18 +60,21 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
     """Load the base model that the settings name, onto `device` ("auto": by the number of GPUs; "map:auto": over all).
 
     It predicts by its own head, with clm_mlm_head too; see `with_mlm_head`.
-    Only safetensors are read. Raises `GradiendError`: nothing there, a model that predicts no tokens, weights
-    missing from the checkpoint, of another shape or not finite, no tokenizer.
+    Only safetensors are read. Raises `GradiendError`: nothing there, an adapter, a model that predicts no tokens,
+    weights missing from the checkpoint, of another shape, of no use or not finite, no tokenizer.
     """
     name = settings.name
     require_folder(name)
+    _refuse_adapter(name)
     spread = device_map(device)
     one = AUTO if spread else device
     where = placement(torch.cuda.device_count(), base_model=one, mps=torch.backends.mps.is_available())
     options: dict[str, Any] = {"revision": settings.revision, "trust_remote_code": settings.trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(name, **options)
-        kind, auto = KINDS[_objective(name, config.architectures or [], settings.prediction_objective)]
+        named = config.architectures or []
+        architectures = [named] if isinstance(named, str) else named
+        kind, auto = KINDS[_objective(name, architectures, settings.prediction_objective)]
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
         model, found = auto.from_pretrained(
             name,
@@ -77,12 +85,13 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
             **({"device_map": spread} if spread else {}),
             **options,
         )
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError, *WRONG_CONTENT) as error:
         raise GradiendError(
             f"base model '{name}'{_revision(settings)}: cannot be loaded ({_first_line(error)})"
             f"{_pickle_hint(name)}{folder_hint(name)}"
         ) from error
     _require_complete(name, model, found)
+    _require_all_used(name, model, found["unexpected_keys"])
     _require_placed(name, model)
     _require_finite(name, model)
     if not _knows_words(tokenizer):
@@ -136,6 +145,31 @@ def _require_complete(name: str, model: PreTrainedModel, found: dict[str, Any]) 
         )
 
 
+def _require_all_used(name: str, model: PreTrainedModel, unused: Iterable[str]) -> None:
+    """A backbone without some of its weights computes something else; other heads may be there."""
+    backbone, prefix = model.base_model, f"{model.base_model_prefix}."
+    parts = {part for part, _ in backbone.named_children()}  # checkpoints of a backbone alone have no prefix
+    computed = {buffer.removeprefix(prefix) for buffer, _ in model.named_buffers()}
+    lost = []
+    for key in sorted(unused):
+        own = key.removeprefix(prefix)
+        if "lora_" in key:
+            raise GradiendError(f"base model '{name}': its checkpoint holds '{key}', of an adapter: {MERGE}")
+        if (own != key or own.split(".")[0] in parts) and own not in computed and not UNUSED.search(key):
+            lost.append(key)
+    if lost:
+        raise GradiendError(
+            f"base model '{name}': its checkpoint holds {', '.join(lost[:3])}, which a model of its config.json does "
+            "not have: the config.json should be that of the checkpoint"
+        )
+
+
+def _refuse_adapter(name: str) -> None:
+    """Beside a model's weights an adapter would be ignored or, where peft is installed, put over them."""
+    if (Path(name) / "adapter_config.json").is_file():
+        raise GradiendError(f"base model '{name}': holds an adapter (adapter_config.json): {MERGE}")
+
+
 def _require_placed(name: str, model: torch.nn.Module) -> None:
     """accelerate puts what fits on no GPU elsewhere, where nothing can be computed or rewritten."""
     away = next((parameter for parameter, tensor in model.named_parameters() if tensor.is_meta), None)
@@ -173,4 +207,5 @@ def _pickle_hint(name: str) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"a file's content is wrong: {text}" if isinstance(error, WRONG_CONTENT) else text

@@ -1,19 +1,28 @@
 """The weights of a GRADIEND by the parameters of the base model."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
+from gradiend.model import GradiendModel
 from gradiend.space import ParameterSpace
 
 
-def weights_of(part: str, tensors: Mapping[str, Tensor], latent: int | None) -> np.ndarray:
-    """The weights `[input_dim]` float64 of the "encoder" or the "decoder" at a latent, or summed over all (None)."""
-    own = tensors[f"{part}.weight"].double()
-    rows = own if part == "encoder" else own.T  # [latent_dim, input_dim]
-    return (rows.sum(0) if latent is None else rows[latent]).numpy()
+def trained_part(model_config: Mapping[str, Any]) -> str:
+    """The part of a GRADIEND whose weights say where the feature sits."""
+    return "encoder" if model_config["supervised"] == "encoder" else "decoder"
+
+
+def trained_weights(gradiend: GradiendModel) -> np.ndarray:
+    """The weights `[input_dim]` float64 of the trained part at the encoded latent; a supervised decoder's summed."""
+    config = gradiend.config
+    encoder = trained_part({"supervised": config.supervised}) == "encoder"
+    own = gradiend.encoder.weight if encoder else gradiend.decoder.weight.T  # [latent_dim, input_dim]
+    rows = own.detach().double()
+    weights: np.ndarray = (rows.sum(0) if config.supervised == "decoder" else rows[config.latent]).numpy()
+    return weights
 
 
 def shares_of_norm(space: ParameterSpace, weights: np.ndarray) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gradiend.report.entries import trained_part
 from gradiend.report.numbers import known, number
 from gradiend.settings import STAGES
 from gradiend.space import ParameterSpace
@@ -117,11 +118,6 @@ class Inputs:
         """The target classes, then all others of the data, sorted."""
         there = {name for split in self.data_summary["examples"].values() for name in split}
         return [*self.target_classes, *sorted(there - set(self.target_classes))]
-
-
-def trained_part(model_config: Json) -> str:
-    """The part of a GRADIEND whose weights say where the feature sits."""
-    return "encoder" if model_config["supervised"] == "encoder" else "decoder"
 
 
 def entry_counts(space: ParameterSpace) -> dict[str, tuple[int, int]]:

@@ -15,11 +15,11 @@ from gradiend.devices import AUTO
 from gradiend.files import write_json
 from gradiend.gradients.shards import record_shards
 from gradiend.measurements import Measurements
-from gradiend.model import GradiendModel
 from gradiend.partial import Partial
 from gradiend.settings import EvaluateDecoder
 from gradiend.stages.command import main
 from gradiend.stages.decoder_grids import DecoderGrids, DecoderInputs
+from gradiend.stages.own_gradiend import own_gradiend
 from gradiend.tables import write_table
 
 
@@ -47,7 +47,7 @@ def run(
     `measured` are files of `measure_candidates`; how many, and `made_from`, which says what the evaluation is made
     from, are recorded beside the results. `partial` is the file of the state to go on from after a kill.
     """
-    gradiend = GradiendModel.from_pretrained(model)
+    gradiend = own_gradiend(model, settings)
     if gradiend.config.supervised == "encoder":
         record_shards(summary.parent, len(measured) or 1, made_from)
         return _write_nothing(settings, grid, positions, summary)

@@ -16,6 +16,7 @@ from gradiend.model import GradiendModel
 from gradiend.settings import CrossEncode, EvaluateEncoder
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
+from gradiend.stages.own_gradiend import own_gradiend
 from gradiend.stages.row_source import RowSource
 
 UNTRAINED = "supervised_decoder: the encoder is not trained"
@@ -41,7 +42,7 @@ def run(
     Rows are stored ones (`rows.parquet` files) or, where not given, computed. Their space is by default the
     GRADIEND's own.
     """
-    gradiend = GradiendModel.from_pretrained(model)
+    gradiend = own_gradiend(model, settings)
     rows_space = gradiend.space if space is None else ParameterSpace.load(space)
     source = RowSource(settings.live, rows_space, examples, eval_batch_size, device, mlm_head=mlm_head)
     metrics = _metrics(gradiend, source, settings, train_rows, validation_rows)

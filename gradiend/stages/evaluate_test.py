@@ -24,6 +24,7 @@ from gradiend.settings import EvaluateEncoder
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.stages.evaluate_encoder import UNTRAINED, encoded_split, training_direction, used_positions
+from gradiend.stages.own_gradiend import own_gradiend
 from gradiend.stages.row_source import RowSource
 from gradiend.tables import write_table
 
@@ -52,7 +53,7 @@ def run(
     Rows are stored ones (`rows.parquet` files) or, where not given, computed from `examples` and the table
     `neutral`. With neither of `neutral_rows` and `neutral` there are no neutral texts.
     """
-    gradiend = GradiendModel.from_pretrained(model)
+    gradiend = own_gradiend(model, settings)
     rows_space = ParameterSpace.load(space)
     source = RowSource(settings.live, rows_space, examples, eval_batch_size, device, neutral, mlm_head)
     stored = {"train": train_rows, "validation": validation_rows, "test": test_rows, NEUTRAL: neutral_rows}

@@ -7,6 +7,7 @@ import pandas as pd
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.caps import capped
 from gradiend.decoding import SplitEvaluator
+from gradiend.errors import GradiendError
 from gradiend.lms import STEP_TOKENS, NeutralText
 from gradiend.measurements import Measurements
 from gradiend.probabilities import ClassProbabilities
@@ -50,10 +51,22 @@ class EvaluationSet:
         if settings.max_examples is not None:
             classes = own.set_index("id")["factual_class"]
             own = own.iloc[capped(classes, settings.max_examples, balanced=True, seed=settings.seed)]
+            if own.empty:
+                raise GradiendError(
+                    f"training_arguments.decoder_eval_max_size_training_like: {settings.max_examples} leaves no "
+                    f"example of class '{settings.target_classes[0]}' in {split}: should be at least "
+                    f"{classes.nunique()}, one of each class there"
+                )
         probabilities = ClassProbabilities(self._base, own, self._forms, settings.target_classes, self._batch_size)
         counts = probabilities.examples["factual_class"].value_counts()
         self.counts[split] = {str(name): int(count) for name, count in counts.items()}
-        fewest = min(self.counts[split].get(name, 0) for name in settings.target_classes)
+        for name in settings.target_classes:
+            if name not in self.counts[split]:
+                raise GradiendError(
+                    f"{split}: no example of class '{name}' is left that the base model can read with every word of "
+                    "the classes at its slot: give shorter texts, or set data.too_long: cut"
+                )
+        fewest = min(self.counts[split][name] for name in settings.target_classes)
         if fewest < FEW_EXAMPLES:
             self.notes.append(f"{split}: only {fewest} examples of a target class decide its probabilities")
         read = (rewriter, probabilities, self._texts[split], settings.target_classes, settings.lms_ratio)

@@ -8,11 +8,11 @@ import torch
 from gradiend.devices import AUTO
 from gradiend.gradients.shards import read_shard
 from gradiend.measurements import Measurements
-from gradiend.model import GradiendModel
 from gradiend.partial import Partial
 from gradiend.settings import EvaluateDecoder
 from gradiend.stages.command import main
 from gradiend.stages.decoder_grids import DecoderGrids, DecoderInputs
+from gradiend.stages.own_gradiend import own_gradiend
 
 
 def run(
@@ -36,7 +36,7 @@ def run(
     `shard` is "number/count", numbers from 0; `partial` is the file of the state to go on from after a kill.
     """
     number, shards = read_shard(shard)
-    gradiend = GradiendModel.from_pretrained(model)
+    gradiend = own_gradiend(model, settings)
     inputs = DecoderInputs(
         settings, model, examples, neutral, data_summary, space, train_rows, mlm_head, eval_batch_size
     )

@@ -1,16 +1,16 @@
 """Everything that a run has found -> its figures, and one page that shows them with the answers and the numbers."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gradiend import plots as drawing
 from gradiend.files import read_json, replacing, write_json, write_text
-from gradiend.report.entries import weights_of
-from gradiend.report.inputs import Inputs, read_benchmarks, trained_part
+from gradiend.model import read_gradiend
+from gradiend.report.entries import trained_weights
+from gradiend.report.inputs import Inputs, read_benchmarks
 from gradiend.report.page import render
 from gradiend.report.picture import Picture
 from gradiend.report.sections import Section, sections
@@ -20,7 +20,6 @@ from gradiend.settings import Report
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.tables import read_table
-from gradiend.tensor_files import load_tensors
 
 
 def run(
@@ -57,7 +56,7 @@ def run(
     `tuning` the trials of a search for the learning rate, `benchmarks` the folder of Snakemake's, if any,
     `name` that of the run where there are several.
     """
-    config = read_json(model_config)
+    gradiend = read_gradiend(ParameterSpace.load(space), model_config, weights)
     inputs = Inputs(
         target_classes=settings.target_classes,
         trainings=_by_seed(trainings),
@@ -73,9 +72,9 @@ def run(
         predictions=read_table(predictions),
         examples=read_table(examples),
         neutral=read_table(neutral),
-        space=ParameterSpace.load(space),
-        weights=_weights(weights, config),
-        model_config=config,
+        space=gradiend.space,
+        weights=trained_weights(gradiend),
+        model_config=dataclasses.asdict(gradiend.config),
         config=settings.config,
         folder=str(out.parent),
         name=name or "",
@@ -97,11 +96,6 @@ def run(
 
 def _pictures(parts: list[Section]) -> list[Picture]:
     return [picture for part in parts for picture in part.pictures]
-
-
-def _weights(path: Path, config: dict[str, Any]) -> np.ndarray:
-    latent = None if config["supervised"] == "decoder" else config["latent"]
-    return weights_of(trained_part(config), load_tensors(path, "GRADIEND")[0], latent)
 
 
 def _by_seed(paths: list[Path]) -> list[dict[str, Any]]:

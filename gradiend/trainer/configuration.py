@@ -10,12 +10,12 @@ import yaml
 from pydantic import TypeAdapter
 
 from gradiend.arguments import TrainingArguments
-from gradiend.config import FOLDERS, RUN_ID, parse_config, unwritable
+from gradiend.config import FOLDERS, RUN_ID, parse_config, read_folders, unwritable
 from gradiend.errors import GradiendError
 from gradiend.examples.sources import read_source
 from gradiend.experiment import Columns, ControlConfig, DecoderConfig, ExperimentConfig
 from gradiend.files import write_text
-from gradiend.folders import misplaced
+from gradiend.folders import in_inputs, misplaced
 from gradiend.model_files import DEMO_MODELS
 from gradiend.trainer.model_with_gradiend import ModelWithGradiend
 
@@ -124,6 +124,9 @@ def configured(
         raw["target_classes"] = list(target_classes)
     config = parse_config(raw, ORIGIN)
     for setting, problem in misplaced(folder, [], arguments.output_dir, arguments.seed_runs_dir).items():
+        raise GradiendError(f"{ORIGIN}: {setting}: {problem}")
+    written = {"experiment_dir": folder, "output_dir": arguments.output_dir, "seed_runs_dir": arguments.seed_runs_dir}
+    for setting, problem in in_inputs(written, read_folders(config)).items():
         raise GradiendError(f"{ORIGIN}: {setting}: {problem}")
     return raw, config
 

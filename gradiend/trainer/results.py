@@ -1,5 +1,6 @@
 """The result files of a run -> what its figures are drawn from."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -7,19 +8,17 @@ from typing import Any
 import pandas as pd
 
 from gradiend.files import read_json
-from gradiend.report.entries import weights_of
-from gradiend.report.inputs import Inputs, read_benchmarks, trained_part
-from gradiend.space import ParameterSpace
+from gradiend.model import GradiendModel
+from gradiend.report.entries import trained_weights
+from gradiend.report.inputs import Inputs, read_benchmarks
 from gradiend.tables import read_table
-from gradiend.tensor_files import load_tensors
 from gradiend.trainer.pipeline import Pipeline
 
 
 def inputs_of(pipeline: Pipeline) -> Inputs:
     """What the report is made of, as far as it is there: every figure reads only the files that it shows."""
     own, seeds = pipeline.layout, pipeline.tried() or []
-    config, weights = read_json(own.model / "config.json"), load_tensors(own.model / "model.safetensors", "GRADIEND")[0]
-    latent = None if config["supervised"] == "decoder" else config["latent"]
+    gradiend = GradiendModel.from_pretrained(own.model)
     return Inputs(
         target_classes=pipeline.config.target_classes,
         trainings=[read_json(own.training(seed)) for seed in sorted(seeds)],
@@ -34,13 +33,13 @@ def inputs_of(pipeline: Pipeline) -> Inputs:
         predictions=_table(own.predictions),
         examples=_table(own.examples),
         neutral=_table(own.neutral),
-        weights=weights_of(trained_part(config), weights, latent),
+        weights=trained_weights(gradiend),
         config=json.loads(pipeline.settings("report"))["config"],
         folder=str(own.root),
         mlm_head=_json(own.mlm_head_quality) or None,
         tuning=_table(own.trials) if own.trials.exists() else None,
-        space=ParameterSpace.load(own.model / "space.safetensors"),
-        model_config=config,
+        space=gradiend.space,
+        model_config=dataclasses.asdict(gradiend.config),
         benchmarks=read_benchmarks(own.root / "benchmarks"),
     )
 

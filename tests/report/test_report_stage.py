@@ -80,3 +80,11 @@ def test_a_broken_input_is_named_and_nothing_is_written(tmp_path: Path, capsys: 
     assert main(report.run, options_of(given)) == 1
     assert f"{given['decoder']}: not a JSON file" in capsys.readouterr().err
     assert not given["out"].exists() and not given["plots"].exists()
+
+
+def test_a_config_that_is_not_that_of_the_weights_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = files()
+    run["model_config"] |= {"latent_dim": 2, "latent": 1}
+    given = write_run(tmp_path, run)
+    assert main(report.run, options_of(given)) == 1
+    assert f"{given['weights']}: not the weights of a GRADIEND like its config.json" in capsys.readouterr().err

@@ -47,6 +47,11 @@ def test_an_experiment_needs_a_folder(make_trainer: MakeTrainer, tmp_path: Path)
         make_trainer(tmp_path / "notes")
 
 
+def test_results_in_the_folder_of_the_base_model_are_refused(make_trainer: MakeTrainer, model: Path) -> None:
+    with pytest.raises(GradiendError, match=r"experiment_dir: '.*out' is in model '.*', of which every file is read"):
+        make_trainer(model / "out")
+
+
 def test_a_pattern_alone_is_no_list(model: Path) -> None:
     with pytest.raises(GradiendError, match=r"param_map: 'bert\.\*' is wrong: should be a list, \['bert\.\*'\]"):
         create_model_with_gradiend(model, param_map="bert.*")
