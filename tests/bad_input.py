@@ -105,6 +105,10 @@ def cell(row: int, column: str, value: Any) -> Change:
     return lambda given: given.set(row, column, value)
 
 
+def alike_for_the_model(given: Input) -> None:
+    given.data = given.data.assign(alternative=given.data["label"].map({"she": "SHE", "he": "she"}))
+
+
 def without_text(given: Input) -> None:
     given.neutral = given.neutral.rename(columns={"text": "txt"})
 
@@ -195,6 +199,8 @@ def long_text(given: Input) -> None:
 CASES["The base model"] |= {
     "a text longer than the model allows": long_text,
     "a label that the vocabulary does not hold": unknown_label,
+    "a label and an alternative of the same tokens": alike_for_the_model,
+    "a label that is a special token": lambda given: setattr(given, "data", given.data.replace("she", "[PAD]")),
     "a folder that is not there": config(model="./modle"),
     "weights with NaN": lambda given: spoil_weights("nan"),
     "weights cut short": lambda given: spoil_weights("cut"),
