@@ -196,8 +196,15 @@ def long_text(given: Input) -> None:
     given.set(1, "masked", "[MASK] " + "a " * 200)
 
 
+def long_class(given: Input) -> None:
+    own = given.data["label_class"].eq("male") & given.data["split"].eq("test")
+    given.data["masked"] = given.data["masked"].mask(own, given.data["masked"] + " a" * 200)
+    given.config["data"]["too_long"] = "drop"
+
+
 CASES["The base model"] |= {
     "a text longer than the model allows": long_text,
+    "every text of a class longer than the model allows": long_class,
     "a label that the vocabulary does not hold": unknown_label,
     "a label and an alternative of the same tokens": alike_for_the_model,
     "a label that is a special token": lambda given: setattr(given, "data", given.data.replace("she", "[PAD]")),
