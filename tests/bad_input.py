@@ -113,6 +113,11 @@ def without_text(given: Input) -> None:
     given.neutral = given.neutral.rename(columns={"text": "txt"})
 
 
+def file_of_a_class(given: Input) -> None:
+    given.config["data"]["source"] = {"male": "data.csv"}
+    given.set(1, "label_class", "male")
+
+
 def unknown_label(given: Input) -> None:
     given.data = given.data.replace("she", "☃")
 
@@ -154,6 +159,10 @@ CASES["The data"] |= {
     "a text with two slots": cell(2, "masked", "[MASK] and [MASK]"),
     "a split of another name": cell(5, "split", "training"),
     "a target class that no row has": config(target_classes=["female", "mal"]),
+    "a file of one class whose column says another": file_of_a_class,
+    "the same neutral texts in validation and test": lambda given: setattr(
+        given, "neutral", pd.concat([given.neutral.assign(split=split) for split in ("validation", "test")])
+    ),
     "neutral texts without a column of texts": without_text,
 }
 

@@ -79,18 +79,30 @@ def test_json_lines_in_several_chunks_are_one_table(write: Write, monkeypatch: p
     assert read(write(ROWS, "data.jsonl")).rows["factual"].tolist() == ["NA", "null", "nan"]
 
 
-def test_per_class_files_get_their_class_from_the_key_unless_they_name_it(write: Write) -> None:
+def test_per_class_files_get_their_class_from_the_key(write: Write) -> None:
     first = write(pd.DataFrame(ROWS).drop(columns="label_class"), "a.csv")
-    source = read({"key": first, "other": write(ROWS, "b.parquet")})
-    assert source.rows["factual_class"].tolist() == ["key", "key", "key", "x", "None", "x"]
+    source = read({"key": first, "other": write(pd.DataFrame(ROWS).assign(label_class=" other"), "b.parquet")})
+    assert source.rows["factual_class"].tolist() == ["key", "key", "key", "other", "other", "other"]
     assert source.rows.index.tolist() == list(range(6))
     assert source.where(2) == f"{first}: row 3" and source.where(3).endswith("b.parquet: row 1")
 
 
+@pytest.mark.parametrize("text", ["masked", "text"])
+def test_a_per_class_file_whose_own_classes_are_others_is_an_error_that_names_the_row(text: str, write: Write) -> None:
+    table = (
+        pd.DataFrame(ROWS).rename(columns={"masked": text}).replace({text: {r"\[MASK\]": "it"}}, regex=text == "text")
+    )
+    with pytest.raises(
+        GradiendError, match=r"a\.csv: row 2: column 'label_class' is 'None', and data\.source says .*'x'"
+    ):
+        read_source({"x": write(table, "a.csv")}, Columns(), "[MASK]", text == "text")
+
+
 def test_per_class_files_must_agree_on_having_splits(write: Write) -> None:
-    bare = write(pd.DataFrame(ROWS).drop(columns="split"), "bare.csv")
+    full = pd.DataFrame(ROWS).drop(columns="label_class")
+    bare = write(full.drop(columns="split"), "bare.csv")
     with pytest.raises(GradiendError, match=r"bare\.csv: no column 'split', which other files have"):
-        read({"a": write(ROWS, "full.csv"), "b": bare})
+        read({"a": write(full, "full.csv"), "b": bare})
 
 
 @pytest.mark.parametrize("column", ["masked", "label", "label_class", "split"])
@@ -207,7 +219,7 @@ REASONS = {
     "short.csv": "row 2: Expected 3 columns, got 2",
     "header.csv": "no rows",
     "twice.csv": "column 'label' is there twice",
-    "lines.csv": "there are 'masked', 'la bel', 'label_class'",
+    "lines.csv": "there are 'masked', 'la bel ', 'label_class'",
     "latin.parquet": "not UTF-8",
     "array.json": "one object per line",
 }
