@@ -109,6 +109,12 @@ def alike_for_the_model(given: Input) -> None:
     given.data = given.data.assign(alternative=given.data["label"].map({"she": "SHE", "he": "she"}))
 
 
+ONE_NUMBER = (
+    b'{"masked": "[MASK] ran", "label": "she", "label_class": "female"}\n'
+    b'{"masked": "[MASK] ran", "label": 7, "label_class": "male"}\n'
+)
+
+
 def without_text(given: Input) -> None:
     given.neutral = given.neutral.rename(columns={"text": "txt"})
 
@@ -153,11 +159,15 @@ CASES["The data"] |= {
     "a row with too many cells": file_of("cells.csv", b"masked,label,label_class\n[MASK] ran,she,female,more\n"),
     "a Parquet file cut short": file_of("cut.parquet", b"PAR1\x15\x04"),
     "JSON Lines that are no objects": file_of("lines.jsonl", b"[1, 2]\n"),
+    "JSON Lines with a broken line": file_of("broken.jsonl", b'{"masked": "a"}\n{"masked": \n'),
+    "half a character in JSON Lines": file_of("half.jsonl", b'{"masked": "[MASK] \\ud800 ran"}\n'),
+    "a number among the texts of JSON Lines": file_of("one.jsonl", ONE_NUMBER),
     "a misspelt column in the config": lambda given: given.config["data"].update(columns={"label": "lable"}),
     "an empty cell": cell(3, "label", None),
     "a text without a slot": cell(2, "masked", "nothing to fill in"),
     "a text with two slots": cell(2, "masked", "[MASK] and [MASK]"),
     "a split of another name": cell(5, "split", "training"),
+    "a zero-width character in a label": cell(1, "label", "she\u200b"),
     "a target class that no row has": config(target_classes=["female", "mal"]),
     "a file of one class whose column says another": file_of_a_class,
     "the same neutral texts in validation and test": lambda given: setattr(
