@@ -281,6 +281,7 @@ class TrainingArguments:
             *self._of_seeds(),
             *self._of_head(),
             *self._of_tuning(),
+            *self._of_caps(),
         ]
         if mistakes:
             raise ValueError("; ".join(mistakes))
@@ -304,6 +305,14 @@ class TrainingArguments:
     def _of_tuning(self) -> Iterator[str]:
         if self.learning_rate == "tune" and not self.use_cached_gradients:
             yield "learning_rate 'tune' trains many times on stored rows: set use_cached_gradients: true"
+
+    def _of_caps(self) -> Iterator[str]:
+        """A correlation needs three rows, which of two classes in equal numbers are four."""
+        least = 4 if self.encoder_eval_balance else 3
+        for name in ("encoder_eval_train_max_size", "encoder_eval_max_size", "seed_selection_eval_max_size"):
+            cap: int | None = getattr(self, name)
+            if cap is not None and cap < least:
+                yield f"{name} {cap} is too few rows for a correlation: give at least {least}, or leave it out"
 
     def _of_seeds(self) -> Iterator[str]:
         least, most = self.min_convergent_seeds, self.max_seeds

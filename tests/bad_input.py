@@ -132,6 +132,7 @@ CASES["The config"] |= {
     "a misspelt setting": arguments(learning_rte=1e-4),
     "a value of a wrong type": arguments(max_seeds="many"),
     "more convergent seeds than seeds": arguments(max_seeds=2, min_convergent_seeds=3),
+    "an evaluation of too few rows": arguments(encoder_eval_max_size=1),
     "both supervised modes": arguments(supervised_encoder=True, supervised_decoder=True),
     "a decoder without an encoder, judged by correlation": arguments(supervised_decoder=True),
     "convergence by loss without a threshold": arguments(convergent_metric="loss"),

@@ -248,7 +248,7 @@ REASONS = {
     "latin.parquet": "not UTF-8",
     "array.json": "line 1: one object per line",
     "half.jsonl": "line 1: ",
-    "later.jsonl": "line 2: Expecting value at character 12: ",
+    "later.jsonl": "line 2: Expecting value at character 11: ",
     "number.jsonl": "line 1: ",
     "deep.jsonl": "line 1: ",
     "surrogate.jsonl": "line 1: \\ud800 is half a character",
