@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def contradictions(arguments: "TrainingArguments") -> Iterator[str]:
     """What is wrong with the arguments together, each with what would be right."""
-    for part in (_of_supervised_modes, _of_pruning, _of_seeds, _of_head, _of_tuning, _of_decoder):
+    for part in (_of_supervised_modes, _of_pruning, _of_seeds, _of_head, _of_tuning, _of_caps, _of_decoder):
         yield from part(arguments)
 
 
@@ -54,6 +54,15 @@ def _of_head(arguments: "TrainingArguments") -> Iterator[str]:
 def _of_tuning(arguments: "TrainingArguments") -> Iterator[str]:
     if arguments.learning_rate == "tune" and not arguments.use_cached_gradients:
         yield "learning_rate 'tune' trains many times on stored rows: set use_cached_gradients: true"
+
+
+def _of_caps(arguments: "TrainingArguments") -> Iterator[str]:
+    """A correlation needs three rows, which of two classes in equal numbers are four."""
+    least = 4 if arguments.encoder_eval_balance else 3
+    for name in ("encoder_eval_train_max_size", "encoder_eval_max_size", "seed_selection_eval_max_size"):
+        cap: int | None = getattr(arguments, name)
+        if cap is not None and cap < least:
+            yield f"{name} {cap} is too few rows for a correlation: give at least {least}, or leave it out"
 
 
 def _of_seeds(arguments: "TrainingArguments") -> Iterator[str]:

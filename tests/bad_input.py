@@ -105,8 +105,23 @@ def cell(row: int, column: str, value: Any) -> Change:
     return lambda given: given.set(row, column, value)
 
 
+def alike_for_the_model(given: Input) -> None:
+    given.data = given.data.assign(alternative=given.data["label"].map({"she": "SHE", "he": "she"}))
+
+
+ONE_NUMBER = (
+    b'{"masked": "[MASK] ran", "label": "she", "label_class": "female"}\n'
+    b'{"masked": "[MASK] ran", "label": 7, "label_class": "male"}\n'
+)
+
+
 def without_text(given: Input) -> None:
     given.neutral = given.neutral.rename(columns={"text": "txt"})
+
+
+def file_of_a_class(given: Input) -> None:
+    given.config["data"]["source"] = {"male": "data.csv"}
+    given.set(1, "label_class", "male")
 
 
 def unknown_label(given: Input) -> None:
@@ -117,6 +132,7 @@ CASES["The config"] |= {
     "a misspelt setting": arguments(learning_rte=1e-4),
     "a value of a wrong type": arguments(max_seeds="many"),
     "more convergent seeds than seeds": arguments(max_seeds=2, min_convergent_seeds=3),
+    "an evaluation of too few rows": arguments(encoder_eval_max_size=1),
     "both supervised modes": arguments(supervised_encoder=True, supervised_decoder=True),
     "a decoder without an encoder, judged by correlation": arguments(supervised_decoder=True),
     "convergence by loss without a threshold": arguments(convergent_metric="loss"),
@@ -163,12 +179,20 @@ CASES["The data"] |= {
     "a row with too many cells": file_of("cells.csv", b"masked,label,label_class\n[MASK] ran,she,female,more\n"),
     "a Parquet file cut short": file_of("cut.parquet", b"PAR1\x15\x04"),
     "JSON Lines that are no objects": file_of("lines.jsonl", b"[1, 2]\n"),
+    "JSON Lines with a broken line": file_of("broken.jsonl", b'{"masked": "a"}\n{"masked": \n'),
+    "half a character in JSON Lines": file_of("half.jsonl", b'{"masked": "[MASK] \\ud800 ran"}\n'),
+    "a number among the texts of JSON Lines": file_of("one.jsonl", ONE_NUMBER),
     "a misspelt column in the config": lambda given: given.config["data"].update(columns={"label": "lable"}),
     "an empty cell": cell(3, "label", None),
     "a text without a slot": cell(2, "masked", "nothing to fill in"),
     "a text with two slots": cell(2, "masked", "[MASK] and [MASK]"),
     "a split of another name": cell(5, "split", "training"),
+    "a zero-width character in a label": cell(1, "label", "she\u200b"),
     "a target class that no row has": config(target_classes=["female", "mal"]),
+    "a file of one class whose column says another": file_of_a_class,
+    "the same neutral texts in validation and test": lambda given: setattr(
+        given, "neutral", pd.concat([given.neutral.assign(split=split) for split in ("validation", "test")])
+    ),
     "neutral texts without a column of texts": without_text,
 }
 
@@ -211,9 +235,18 @@ def long_text(given: Input) -> None:
     given.set(1, "masked", "[MASK] " + "a " * 200)
 
 
+def long_class(given: Input) -> None:
+    own = given.data["label_class"].eq("male") & given.data["split"].eq("test")
+    given.data["masked"] = given.data["masked"].mask(own, given.data["masked"] + " a" * 200)
+    given.config["data"]["too_long"] = "drop"
+
+
 CASES["The base model"] |= {
     "a text longer than the model allows": long_text,
+    "every text of a class longer than the model allows": long_class,
     "a label that the vocabulary does not hold": unknown_label,
+    "a label and an alternative of the same tokens": alike_for_the_model,
+    "a label that is a special token": lambda given: setattr(given, "data", given.data.replace("she", "[PAD]")),
     "a folder that is not there": config(model="./modle"),
     "weights with NaN": lambda given: spoil_weights("nan"),
     "weights cut short": lambda given: spoil_weights("cut"),

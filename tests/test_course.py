@@ -1,5 +1,6 @@
 """In-training evaluation, curves, and the best weights."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -132,5 +133,6 @@ def test_scores_are_minus_the_loss_or_the_absolute_correlation_and_none_at_step_
 
 def test_no_rows_give_no_correlation(tmp_path: Path) -> None:
     rows = store(tmp_path / "few", BOTH_WAYS)
-    found = Sample.capped(rows, train_settings(encoder_eval_max_size=1)).evaluate(new_model())
+    settings = dataclasses.replace(train_settings(), encoder_eval_train_max_size=1)
+    found = Sample.capped(rows, settings).evaluate(new_model())
     assert found == Evaluation((None,), {})

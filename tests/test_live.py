@@ -3,13 +3,25 @@
 import pandas as pd
 import pytest
 import torch
-from tiny import autograd_rows, random_space, relative_error, tiny_examples, tiny_masked_lm, tiny_pairs
+from families import family
+from tiny import (
+    autograd_rows,
+    base_model_settings,
+    random_space,
+    relative_error,
+    tiny_examples,
+    tiny_masked_lm,
+    tiny_pairs,
+)
 from torch import Tensor
 
 from gradiend.backbones.masked_lm import MaskedLM
+from gradiend.errors import GradiendError
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.gradients.live import LiveRows, batch_table, encode_pairs, example_table
 from gradiend.gradients.rows import ROW_COLUMNS
+from gradiend.settings import CacheGradients
+from gradiend.stages.live import split_rows
 
 TRAIN = tiny_examples().query("split == 'train'")
 FLOAT32 = 3e-6
@@ -107,3 +119,38 @@ def test_a_pair_that_is_too_long_for_one_of_its_tokens_is_dropped() -> None:
     table = pd.DataFrame({"id": [0, 1], "masked": [long, "a [MASK]"], "factual": "man", "alternative": "woman"})
     pairs = encode_pairs(base, table)
     assert [isinstance(pair, Pair) for pair in pairs] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "label", "same", "other"),
+    [
+        ("BERT", "then [MASK] said", "she", "SHE", "he"),
+        ("BERT", "then [MASK] said", "she", "sh\u00e9", "he"),
+        ("BERT classifier", "a cat", "male", "1", "female"),
+    ],
+)
+def test_a_label_and_an_alternative_that_are_one_to_the_base_model_are_an_error_unless_they_are_the_same_text(
+    name: str, text: str, label: str, same: str, other: str
+) -> None:
+    base = family(name)
+    table = pd.DataFrame({"id": [3, 4], "masked": text, "factual": label, "alternative": [other, same]})
+    with pytest.raises(GradiendError, match=rf"example 4 \(.*\): label '{label}' and its alternative .* are the same"):
+        encode_pairs(base, table)
+    identity = table.assign(alternative=[other, label])
+    assert [isinstance(pair, Pair) for pair in encode_pairs(base, identity)] == [True, True]
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_a_split_of_which_a_target_class_is_dropped_as_a_whole_is_an_error(split: str) -> None:
+    base, settings = tiny_masked_lm(), CacheGradients(base_model_settings(too_long="drop"), None, False, 0)
+    base.too_long = "drop"
+    capture, examples = Capture(base, random_space(base, 0.2)), tiny_examples()
+
+    def rows_without(name: str) -> LiveRows:
+        own = (examples["split"] == split) & (examples["factual_class"] == name)
+        long = examples.assign(masked=examples["masked"].mask(own, "the " * 40 + "[MASK]"))
+        return split_rows(settings, base, capture, long, split, 32)
+
+    with pytest.raises(GradiendError, match=rf"^{split}: no example of class 'male' is left: \d are too long for the"):
+        rows_without("male")
+    assert rows_without("plural").dropped == 1  # which is no target class

@@ -83,6 +83,12 @@ def test_a_label_that_the_vocabulary_does_not_hold_is_an_error(label: str) -> No
         one(tiny_masked_lm(), "then [MASK] said", label)
 
 
+@pytest.mark.parametrize("label", ["[MASK]", "[PAD]", "she [SEP]"])
+def test_a_label_that_holds_a_special_token_is_an_error(label: str) -> None:
+    with pytest.raises(GradiendError, match=r"example 17 .*: label '.*' holds '\[\w+\]', a special token"):
+        one(tiny_masked_lm(), "then [MASK] said", label)
+
+
 def test_the_first_unknown_label_is_named_with_the_first_example_that_has_it() -> None:
     labels = ["she", "zebra", "yak", "zebra"]
     where = r"example 6 \(id in data/examples\.parquet: the row of the data, from 0\)"

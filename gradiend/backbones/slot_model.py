@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gradiend.backbones.products import speed_up
 from gradiend.backbones.slots import Batch, Slot, batch_of, head_at, length_sorted_chunks
-from gradiend.errors import GradiendError
+from gradiend.errors import GradiendError, visible
 
 PADDING_MATTERS = 1e-4  # relative difference of logits; float32 rounding is far below, as half precision is of 0.1
 
@@ -41,7 +41,8 @@ class SlotModel(ABC):
         self.placeholder = placeholder
         self.too_long = too_long
         self.prefix = "" if self.backbone is model else f"{model.base_model_prefix}."
-        self.special: set[int] = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+        self.reserved = frozenset(tokenizer.all_special_ids)  # none of them is a word
+        self.special: set[int] = set(self.reserved) - {tokenizer.unk_token_id}
         self.limit = _limit(model, tokenizer)
         self.embeddings = self._embedding_names(model)
         self.vocabulary = len(next(model.get_input_embeddings().parameters()))
@@ -116,10 +117,16 @@ class SlotModel(ABC):
 
     def _known(self, ids: Sequence[int], target: str, example: int | None = None) -> tuple[int, ...]:
         """The ids, if the vocabulary holds them."""
+        where = "" if example is None else f"{named(example)}: "
         if not ids or self.tokenizer.unk_token_id in ids:
-            where = "" if example is None else f"{named(example)}: "
             raise GradiendError(
-                f"{where}label '{target}' is not in the base model's vocabulary: use a label that it knows"
+                f"{where}label '{visible(target)}' is not in the base model's vocabulary: use a label that it knows"
+            )
+        if reserved := set(ids) & self.reserved:
+            token = self.tokenizer.convert_ids_to_tokens(min(reserved))
+            raise GradiendError(
+                f"{where}label '{visible(target)}' holds '{token}', a special token of the base model: "
+                "use a label of words"
             )
         self._require_embedded(ids, target)
         return tuple(ids)

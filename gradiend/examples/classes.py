@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from gradiend.errors import GradiendError, did_you_mean
+from gradiend.errors import GradiendError, did_you_mean, visible
 
 MergeMap = Mapping[str, Sequence[str]]
 
@@ -78,4 +78,4 @@ def _check_merge_map(merge_map: MergeMap, known: Sequence[str]) -> None:
 
 def _require(name: str, known: Sequence[str], origin: str) -> None:
     if name not in known:
-        raise GradiendError(f"{origin}: the data has no class '{name}'" + did_you_mean(name, known))
+        raise GradiendError(f"{origin}: the data has no class '{visible(name)}'" + did_you_mean(name, known))

@@ -40,6 +40,18 @@ def neutral_texts(source: str | None, columns: Columns, placeholder: str, seed: 
     return texts
 
 
+def copies_of_test(texts: pd.DataFrame) -> "pd.Series[bool]":
+    """Which texts of validation test has, too. Raises `GradiendError` where validation has no other."""
+    validation, test = texts["split"] == "validation", texts["split"] == "test"
+    copies = validation & texts["text"].isin(texts.loc[test, "text"])
+    if copies.any() and copies.sum() == validation.sum():
+        raise GradiendError(
+            f"data.neutral: all {copies.sum()} texts of validation are in test, too: give each split its own, for one "
+            "chooses the rewritten model and the other judges it"
+        )
+    return copies
+
+
 def _texts(table: Table, columns: Columns, placeholder: str) -> pd.DataFrame:
     whole = has_column(table, columns.text, _DEFAULT.text)
     found = _whole_texts(table, columns, placeholder) if whole else _filled_texts(table, columns, placeholder)

@@ -11,7 +11,7 @@ from gradiend.caps import capped_per_class
 from gradiend.examples.batches import batches
 from gradiend.examples.classes import merged_classes
 from gradiend.examples.drawing import draw_splits
-from gradiend.examples.neutral import neutral_texts
+from gradiend.examples.neutral import copies_of_test, neutral_texts
 from gradiend.examples.randomness import derived_seed
 from gradiend.examples.sources import Source, read_source
 from gradiend.examples.splits import (
@@ -21,6 +21,7 @@ from gradiend.examples.splits import (
     without_copies,
 )
 from gradiend.examples.summary import summary
+from gradiend.examples.tables import shortened
 from gradiend.examples.transitions import Transitions, transitions
 from gradiend.settings import PrepareData
 
@@ -46,7 +47,7 @@ def prepare(settings: PrepareData) -> Prepared:
     uncapped = _with_splits(source, made, settings)
     examples = _capped(uncapped, settings, made.dropped)
     examples = _with_batches(examples, settings)
-    neutral = neutral_texts(settings.neutral, settings.columns, settings.mask_placeholder, settings.seed)
+    neutral = _neutral(settings, made)
     about = {
         **summary(examples, neutral, uncapped),
         "derived_alternatives": dict(made.derived),
@@ -96,6 +97,21 @@ def _capped(examples: pd.DataFrame, settings: PrepareData, dropped: Counter[str]
     for name, count in train.loc[lost, "factual_class"].value_counts().items():
         dropped[f"class '{name}': above train_max_size {settings.train_max_size}"] += int(count)
     return examples.drop(index=lost)
+
+
+def _neutral(settings: PrepareData, made: Transitions) -> pd.DataFrame:
+    """The neutral texts that are used; `made` counts the others."""
+    texts = neutral_texts(settings.neutral, settings.columns, settings.mask_placeholder, settings.seed)
+    unused, copies = texts["split"] == "train", copies_of_test(texts)
+    if unused.any():
+        made.dropped["neutral texts of train: nothing uses them"] += int(unused.sum())
+    if copies.any():
+        reason = "neutral texts of validation: same text in test"
+        made.dropped[reason] += int(copies.sum())
+        made.warnings.append(
+            f"{copies.sum()} dropped from {reason} (first: {shortened(texts['text'][copies].iloc[0])})"
+        )
+    return texts[~unused & ~copies].reset_index(drop=True)
 
 
 def _with_batches(examples: pd.DataFrame, settings: PrepareData) -> pd.DataFrame:

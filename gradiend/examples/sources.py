@@ -112,7 +112,7 @@ def _rows(table: Table, name: str | None, columns: Columns, placeholder: str, wh
     rows = {
         "masked": masked_texts(table, columns.masked, placeholder),
         "factual": complete_texts(table, columns.label, f"give the token that stands at {placeholder}"),
-        "factual_class": complete_texts(table, columns.label_class, "give the class of the label")
+        "factual_class": _classes(table, name, columns)
         if classed
         else pd.Series(name, index=table.cells.index, dtype=TEXT),
         **_alternatives(table, columns),
@@ -135,9 +135,22 @@ def _rows_of_whole_texts(table: Table, name: str | None, columns: Columns, place
     label = complete_texts(table, columns.label, "give the label of the text: a name or number of the base model's")
     classes = label if name is None else pd.Series(name, index=text.index, dtype=TEXT)
     if columns.label_class in table.columns:
-        classes = complete_texts(table, columns.label_class, "give the class of the label")
+        classes = _classes(table, name, columns)
     rows = {"masked": text, "factual": label, "factual_class": classes, **_alternatives(table, columns)}
     return _with_splits(rows, table, columns)
+
+
+def _classes(table: Table, name: str | None, columns: Columns) -> "pd.Series[str]":
+    """The column of classes, which must be the class that `data.source` gives the file, if it does."""
+    classes = complete_texts(table, columns.label_class, "give the class of the label")
+    position = None if name is None else first(classes.str.strip() != name.strip())
+    if name is not None and position is not None:
+        raise GradiendError(
+            f"{table.where(position)}: column '{columns.label_class}' is {shortened(classes.iloc[position])}, and "
+            f"data.source says that the file is of class {shortened(name)}: make them the same, or "
+            "name another column in data.columns.label_class"
+        )
+    return classes
 
 
 def _alternatives(table: Table, columns: Columns) -> "dict[str, pd.Series[Any]]":

@@ -1,6 +1,7 @@
 """Table files -> their cells, as text: nothing is converted, and only empty cells are missing."""
 
 import csv
+import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 
-from gradiend.errors import GradiendError, did_you_mean
+from gradiend.errors import GradiendError, did_you_mean, visible
 
 TEXT = pd.StringDtype(na_value=np.nan)
 Cells = tuple[list[str], pd.DataFrame]
-_LINES_AT_ONCE = 100_000  # of JSON lines, to bound the memory
+_LONE_SURROGATE = re.compile("[\\ud800-\\udfff]")  # the pairs that JSON may be written with are characters when read
 _BYTES_AT_ONCE = 1 << 24  # of separated values; no row can be longer
 
 
@@ -77,6 +78,13 @@ def texts(table: Table, column: str) -> "pd.Series[str]":
     cells = table.cells[column]
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype(cells.cat.categories.dtype)
+    wrong = first(cells.notna() & ~cells.map(lambda cell: isinstance(cell, str))) if cells.dtype == object else None
+    if wrong is not None:
+        cell = cells.iloc[wrong]
+        raise GradiendError(
+            f"{table.where(wrong)}: column '{column}' holds {shortened(str(cell))} of type {type(cell).__name__}: "
+            "it should be text (a string)"
+        )
     kind = pd.api.types.infer_dtype(cells, skipna=True)
     if kind not in ("string", "empty") and not cells.isna().all():
         raise GradiendError(f"{table.name}: column '{column}' holds {kind} values: they should be text (strings)")
@@ -100,7 +108,7 @@ def first(wrong: "pd.Series[bool]") -> int | None:
 
 def shortened(text: str, length: int = 60) -> str:
     """The text in quotes, on one line, cut after `length` characters."""
-    line = " ".join(text.split())
+    line = visible(text[: 10 * length])
     return f"'{line}'" if len(line) <= length else f"'{line[:length]}...'"
 
 
@@ -154,15 +162,32 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> Cells:
 
 def _read_lines(path: Path, wanted: Collection[str]) -> Cells:
     columns: dict[str, None] = {}
-    parts = []
-    options: dict[str, Any] = {"lines": True, "dtype": False, "convert_axes": False, "encoding": "utf-8"}
-    with pd.read_json(path, chunksize=_LINES_AT_ONCE, **options) as chunks:
-        for chunk in chunks:
-            columns.update(dict.fromkeys(chunk.columns))
-            parts.append(chunk[[name for name in chunk.columns if name in wanted]])
-    if not all(isinstance(name, str) for name in columns):
-        raise ValueError('one object per line is needed, such as {"masked": "...", "label": "..."}')
-    return list(columns), pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    cells: dict[str, list[Any]] = {name: [] for name in wanted}
+    with path.open(encoding="utf-8-sig") as file:
+        for number, text in enumerate(file, 1):
+            if text.strip():
+                row = _json_object(text, number)
+                columns.update(dict.fromkeys(row))
+                for name, column in cells.items():
+                    column.append(row.get(name))
+    return list(columns), pd.DataFrame({name: pd.Series(cells[name]) for name in columns if name in cells})
+
+
+def _json_object(text: str, number: int) -> dict[str, Any]:
+    """The object of a line. Raises `ValueError` that names the line."""
+    needed = 'one object per line is needed, such as {"masked": "...", "label": "..."}'
+    try:
+        row = json.loads(text.rstrip())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {number}: {error.msg} at character {error.colno}: {needed}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets thousands deep
+        raise ValueError(f"line {number}: {error}") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"line {number}: {needed}")
+    half = _LONE_SURROGATE.search("".join(map(str, [*row, *row.values()]))) if "\\u" in text else None
+    if half is not None:
+        raise ValueError(f"line {number}: {visible(half[0])} is half a character: write both halves, or the character")
+    return row
 
 
 _READERS: dict[str, Callable[[Path, Collection[str]], Cells]] = {

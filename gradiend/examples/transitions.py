@@ -142,5 +142,6 @@ def _misspellings(rows: pd.DataFrame, classes: Classes, target_classes: Sequence
         for name in sorted(set(counts.index) - right):
             nearest = misspelt(name, sorted(right))
             if nearest:
-                found.append(f"{column} '{name}' ({counts[name]} rows) is not a target class: is it '{nearest}'?")
+                here = f"{column} {shortened(name)} ({counts[name]} rows)"
+                found.append(f"{here} is not a target class: is it {shortened(nearest)}?")
     return found

@@ -7,17 +7,26 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.backbones.slot_model import SlotModel
+from gradiend.backbones.slot_model import SlotModel, named
 from gradiend.backbones.slots import length_sorted_chunks
+from gradiend.errors import GradiendError, visible
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.space import ParameterSpace
 
 
 def encode_pairs(base: SlotModel, examples: pd.DataFrame) -> list[Pair | None]:
-    """Each example as a pair of slots; None where the base model cannot use its text and it is to be dropped."""
-    texts, ids = examples["masked"].tolist(), examples["id"].tolist()
-    factual = base.encode(texts, examples["factual"].tolist(), ids)
-    alternative = base.encode(texts, examples["alternative"].tolist(), ids)
+    """Each example as a pair of slots; None where the base model cannot use its text and it is to be dropped.
+
+    Raises `GradiendError` where a label and an alternative that are other text are the same to the base model.
+    """
+    texts, labels, others, ids = (examples[name].tolist() for name in ("masked", "factual", "alternative", "id"))
+    factual, alternative = base.encode(texts, labels, ids), base.encode(texts, others, ids)
+    for example, label, other, f, a in zip(ids, labels, others, factual, alternative, strict=True):
+        if label != other and f is not None and f == a:  # their gradients would be the same, and diff 0
+            raise GradiendError(
+                f"{named(example)}: label '{visible(label)}' and its alternative '{visible(other)}' are the same to "
+                "the base model (its tokens, or a classifier's label): they must differ"
+            )
     return [None if f is None or a is None else Pair(f, a) for f, a in zip(factual, alternative, strict=True)]
 
 

@@ -11,6 +11,7 @@ from gradiend.backbones.loading import load_base_model, with_mlm_head
 from gradiend.backbones.slot_model import SlotModel
 from gradiend.caps import capped
 from gradiend.devices import AUTO
+from gradiend.errors import GradiendError
 from gradiend.gradients.capture import Capture, Pair
 from gradiend.gradients.live import LiveRows, batch_table, encode_pairs, example_table
 from gradiend.settings import BaseModel, CacheGradients, canonical, read_settings
@@ -48,7 +49,10 @@ def _loaded(settings: str, device: str) -> LanguageModel:
 def split_rows(
     settings: CacheGradients, base: SlotModel, capture: Capture, examples: pd.DataFrame, split: str, batch_size: int
 ) -> LiveRows:
-    """Train: one row per batch. Other splits: one per example, no more than any encoder evaluation reads."""
+    """Train: one row per batch. Other splits: one per example, no more than any encoder evaluation reads.
+
+    Raises `GradiendError` where the base model can use no example of a target class that the split has.
+    """
     own = examples[examples["split"] == split]
     if split != "train" and settings.evaluation_max_size is not None:
         balanced = settings.encoder_eval_balance
@@ -61,11 +65,25 @@ def split_rows(
             )
         ]
     pairs = encode_pairs(base, own)
-    own = own[np.array([pair is not None for pair in pairs], dtype=bool)]
+    used = np.array([pair is not None for pair in pairs], dtype=bool)
+    _require_target_classes(own, used, split)
+    own = own[used]
     by_id: dict[int, Pair] = {i: p for i, p in zip(own["id"], (p for p in pairs if p is not None), strict=True)}
     table = batch_table(own) if split == "train" else example_table(own)
     groups = [[by_id[i] for i in ids] for ids in table["example_ids"]]
     return LiveRows(capture, table, groups, batch_size, dropped=pairs.count(None))
+
+
+def _require_target_classes(examples: pd.DataFrame, used: np.ndarray, split: str) -> None:
+    """Raise `GradiendError` unless each class with transitions still has one among the examples that are used."""
+    target = examples["factual_class"] != examples["alternative_class"]
+    lost = set(examples.loc[target, "factual_class"]) - set(examples.loc[target & used, "factual_class"])
+    for name in sorted(lost):
+        count = int((target & (examples["factual_class"] == name)).sum())
+        raise GradiendError(
+            f"{split}: no example of class '{name}' is left: {count} are too long for the base model (data.too_long: "
+            "drop) or have no text before the slot (causal models need some)"
+        )
 
 
 def neutral_rows(

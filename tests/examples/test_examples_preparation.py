@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from gradiend import __version__
+from gradiend.errors import GradiendError
 from gradiend.examples.preparation import prepare
 from gradiend.files import read_json
 from gradiend.settings import canonical
@@ -159,6 +160,27 @@ def test_the_command_writes_the_files_and_one_line(
     assert read_json(tmp_path / "s.json")["neutral"] == {"train": 0, "validation": 1, "test": 1}
 
 
+def test_neutral_texts_that_are_not_used_are_left_out_counted_and_named(
+    pronouns: Pronouns, prepared: Any, write: Any
+) -> None:
+    splits = {"a": "train", "b": "validation", "c": "validation", "d": "test", "e": "train"}
+    texts = [*({"text": text, "split": split} for text, split in splits.items()), {"text": "c", "split": "test"}]
+    found = prepared(pronouns(), neutral=write(texts, "neutral.csv"))
+    assert found.neutral[["id", "text"]].to_numpy().tolist() == [[1, "b"], [3, "d"], [5, "c"]]
+    assert found.summary["neutral"] == {"train": 0, "validation": 1, "test": 2}
+    unused, copies = "neutral texts of train: nothing uses them", "neutral texts of validation: same text in test"
+    assert found.summary["dropped"] == {unused: 2, copies: 1}
+    assert found.summary["warnings"] == [f"1 dropped from {copies} (first: 'c')"]
+
+
+def test_validation_and_test_of_the_same_neutral_texts_are_an_error(
+    pronouns: Pronouns, prepared: Any, write: Any
+) -> None:
+    texts = write([{"text": "a", "split": split} for split in ("validation", "test")], "neutral.csv")
+    with pytest.raises(GradiendError, match=r"^data\.neutral: all 1 texts of validation are in test, too: give each"):
+        prepared(pronouns(), neutral=texts)
+
+
 def test_a_mistake_leaves_no_file_and_is_one_line(
     tmp_path: Path, pronouns: Pronouns, settings: Any, write: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,7 +204,8 @@ def test_the_real_english_data_is_used_whole(shared_data: Path, settings: Any) -
         )
     )
     assert found.examples["split"].value_counts().to_dict() == {"train": 4502, "validation": 555, "test": 521}
-    assert found.summary["dropped"] == {} and len(found.neutral) == 13521
+    assert found.summary["dropped"] == {"neutral texts of train: nothing uses them": 10557}
+    assert len(found.neutral) == 13521 - 10557 and not found.summary["warnings"]
 
 
 def test_the_real_german_cases_are_paired_inside_their_case(shared_data: Path, settings: Any) -> None:

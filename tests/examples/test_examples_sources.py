@@ -1,6 +1,7 @@
 """Reading tables of every format, and what is wrong with them."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,23 +75,47 @@ def test_a_byte_order_mark_and_other_columns_do_no_harm(tmp_path: Path) -> None:
     assert read(str(path)).rows["masked"].tolist() == ["a [MASK]"]
 
 
-def test_json_lines_in_several_chunks_are_one_table(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradiend.examples.tables._LINES_AT_ONCE", 2)
-    assert read(write(ROWS, "data.jsonl")).rows["factual"].tolist() == ["NA", "null", "nan"]
+def test_json_lines_may_have_a_byte_order_mark_blank_lines_and_pairs_of_surrogates(tmp_path: Path) -> None:
+    lines = [json.dumps(row | {"masked": "\U0001f600 [MASK]"}) for row in ROWS]
+    (tmp_path / "data.jsonl").write_text("\n\n".join(lines), encoding="utf-8-sig")
+    rows = read(str(tmp_path / "data.jsonl")).rows
+    assert rows["factual"].tolist() == ["NA", "null", "nan"]
+    assert rows["masked"].tolist() == ["\U0001f600 [MASK]"] * 3
 
 
-def test_per_class_files_get_their_class_from_the_key_unless_they_name_it(write: Write) -> None:
+def test_a_cell_of_another_type_is_an_error_that_names_its_row(tmp_path: Path) -> None:
+    lines = [json.dumps(row) for row in changed(3, label=7)]
+    (tmp_path / "data.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(
+        GradiendError, match=r"data\.jsonl: row 3: column 'label' holds '7' of type int: it should be text"
+    ):
+        read(str(tmp_path / "data.jsonl"))
+
+
+def test_per_class_files_get_their_class_from_the_key(write: Write) -> None:
     first = write(pd.DataFrame(ROWS).drop(columns="label_class"), "a.csv")
-    source = read({"key": first, "other": write(ROWS, "b.parquet")})
-    assert source.rows["factual_class"].tolist() == ["key", "key", "key", "x", "None", "x"]
+    source = read({"key": first, "other": write(pd.DataFrame(ROWS).assign(label_class=" other"), "b.parquet")})
+    assert source.rows["factual_class"].tolist() == ["key", "key", "key", "other", "other", "other"]
     assert source.rows.index.tolist() == list(range(6))
     assert source.where(2) == f"{first}: row 3" and source.where(3).endswith("b.parquet: row 1")
 
 
+@pytest.mark.parametrize("text", ["masked", "text"])
+def test_a_per_class_file_whose_own_classes_are_others_is_an_error_that_names_the_row(text: str, write: Write) -> None:
+    table = (
+        pd.DataFrame(ROWS).rename(columns={"masked": text}).replace({text: {r"\[MASK\]": "it"}}, regex=text == "text")
+    )
+    with pytest.raises(
+        GradiendError, match=r"a\.csv: row 2: column 'label_class' is 'None', and data\.source says .*'x'"
+    ):
+        read_source({"x": write(table, "a.csv")}, Columns(), "[MASK]", text == "text")
+
+
 def test_per_class_files_must_agree_on_having_splits(write: Write) -> None:
-    bare = write(pd.DataFrame(ROWS).drop(columns="split"), "bare.csv")
+    full = pd.DataFrame(ROWS).drop(columns="label_class")
+    bare = write(full.drop(columns="split"), "bare.csv")
     with pytest.raises(GradiendError, match=r"bare\.csv: no column 'split', which other files have"):
-        read({"a": write(ROWS, "full.csv"), "b": bare})
+        read({"a": write(full, "full.csv"), "b": bare})
 
 
 @pytest.mark.parametrize("column", ["masked", "label", "label_class", "split"])
@@ -116,6 +141,14 @@ def test_a_long_text_is_shortened_in_the_message(write: Write) -> None:
 def test_the_placeholder_is_taken_literally(write: Write) -> None:
     path = write([{"masked": "a .* b [MASK]", "label": "x", "label_class": "y"}])
     assert len(read_source(path, Columns(), ".*").rows) == 1
+
+
+def test_what_cannot_be_seen_in_a_columns_name_is_shown(write: Write) -> None:
+    for name, shown in ((" label", "' label'"), ("label\u200b", r"'label\\u200b'")):
+        with pytest.raises(
+            GradiendError, match=rf"no column 'label' \(did you mean {shown}\?\); there are .* {shown},"
+        ):
+            read(write(pd.DataFrame(ROWS).rename(columns={"label": name}), "data.csv"))
 
 
 def test_missing_columns_are_named_with_those_there(write: Write) -> None:
@@ -191,6 +224,10 @@ BROKEN = {
     "quote.csv": b'masked,label,label_class\n"a [MASK],x,y\n',
     "words.parquet": b"masked,label,label_class\n",
     "half.jsonl": b'{"masked": "a [MASK]", "lab\n',
+    "later.jsonl": b'{"masked": "a [MASK]"}\n{"masked": \n',
+    "number.jsonl": b'{"masked": ' + b"1" * 5000 + b"}",
+    "deep.jsonl": b'{"masked": ' + b"[" * 100_000,
+    "surrogate.jsonl": b'{"masked": "a [MASK] \\ud800 b", "label": "x", "label_class": "y"}',
     "array.json": b'[{"masked": "a [MASK]"}, {"masked": "b [MASK]"}]',
     "header.csv": b"masked,label,label_class\n",
     "blank.csv": b"\n\n",
@@ -207,9 +244,14 @@ REASONS = {
     "short.csv": "row 2: Expected 3 columns, got 2",
     "header.csv": "no rows",
     "twice.csv": "column 'label' is there twice",
-    "lines.csv": "there are 'masked', 'la bel', 'label_class'",
+    "lines.csv": "there are 'masked', 'la bel ', 'label_class'",
     "latin.parquet": "not UTF-8",
-    "array.json": "one object per line",
+    "array.json": "line 1: one object per line",
+    "half.jsonl": "line 1: ",
+    "later.jsonl": "line 2: Expecting value at character 11: ",
+    "number.jsonl": "line 1: ",
+    "deep.jsonl": "line 1: ",
+    "surrogate.jsonl": "line 1: \\ud800 is half a character",
 }
 
 

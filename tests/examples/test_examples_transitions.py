@@ -116,6 +116,23 @@ def test_forms_that_differ_in_capital_letters_only_are_said_to() -> None:
         made(rows, ["female", "male"])
 
 
+def test_forms_that_differ_in_what_cannot_be_seen_are_shown_with_it() -> None:
+    rows: list[Row] = [
+        ("she", "female", "he", "male"),
+        ("she\u200b", "female", "he", "male"),
+        ("he", "male", None, None),
+    ]
+    with pytest.raises(GradiendError, match=r"2 surface forms \('she', 'she\\u200b'\)"):
+        made(rows, ["female", "male"])
+
+
+@pytest.mark.parametrize(("wanted", "name"), [("m\u00e2le", "ma\u0302le"), ("ma\u0302le", "m\u00e2le")])
+def test_a_target_class_of_other_code_points_is_an_error_that_says_so(wanted: str, name: str) -> None:
+    rows: list[Row] = [("she", "female", "he", name), ("he", name, "she", "female")]
+    with pytest.raises(GradiendError, match=rf"did you mean '{name}', which is written with other code points\?"):
+        made(rows, ["female", wanted])
+
+
 def test_groups_that_hold_no_class_of_both_target_classes_are_named() -> None:
     rows: list[Row] = [("she", "F", "he", "M"), ("he", "M", "she", "F")]
     with pytest.raises(GradiendError, match="class_merge_transition_groups: no group has classes of both 'F' and 'M'"):

@@ -145,7 +145,7 @@ def test_a_comparison_that_nobody_remembers_is_stale_where_it_should_be(compared
     assert beside(experiment, comparison={"topk": 40})["compare_runs"] == 1
     two = {run: RUNS[run] for run in ("plain", "turned")}
     assert beside(experiment, runs=two) == Counter(compare_runs=1)
-    assert beside(experiment, training_arguments__encoder_eval_max_size=3)["cross_encode"] == 2
+    assert beside(experiment, training_arguments__encoder_eval_max_size=5)["cross_encode"] == 2
 
 
 def test_one_run_is_not_compared(compared: Experiment) -> None:
