@@ -77,6 +77,13 @@ def test_a_wrong_bit_in_the_content_of_a_table_is_noticed(finished: Chain) -> No
     assert error is not None and "examples.parquet: not a readable Parquet file" in error
 
 
+@pytest.mark.parametrize("content", [b"[]", b'"text"', b"7", b"null"])
+@pytest.mark.parametrize(("stage", "name"), [(stage, name) for stage, name, _ in READ if name.endswith(".json")])
+def test_a_json_file_of_another_kind_is_named(finished: Chain, stage: str, name: str, content: bytes) -> None:
+    error = said(finished, stage, finished.folder / name, content)
+    assert error is not None and f"{name}: holds " in error and "should be an object" in error and "\n" not in error
+
+
 @pytest.mark.parametrize(("stage", "name"), [("pre_prune", "importance"), ("post_prune", "best/model")])
 def test_a_wrong_bit_in_a_weight_or_an_importance_is_noticed(finished: Chain, stage: str, name: str) -> None:
     path = finished.folder / f"{name}.safetensors"
