@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from chain import Chain
 from tiny import save_tiny_model
@@ -55,6 +56,11 @@ def said(chain: Chain, stage: str, path: Path, content: bytes) -> str | None:
     return None
 
 
+def parquet(table: pd.DataFrame) -> bytes:
+    """The file of a table."""
+    return bytes(table.to_parquet(index=False))
+
+
 @pytest.mark.parametrize(("stage", "name", "times"), READ, ids=[f"{stage}-{name}" for stage, name, _ in READ])
 def test_a_broken_file_is_one_line_or_nothing_worth_a_word(finished: Chain, stage: str, name: str, times: int) -> None:
     path = finished.folder / name
@@ -82,6 +88,38 @@ def test_a_wrong_bit_in_the_content_of_a_table_is_noticed(finished: Chain) -> No
 def test_a_json_file_of_another_kind_is_named(finished: Chain, stage: str, name: str, content: bytes) -> None:
     error = said(finished, stage, finished.folder / name, content)
     assert error is not None and f"{name}: holds " in error and "should be an object" in error and "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("stage", "name", "column"),
+    [
+        ("cache_importance", "examples", "factual"),
+        ("cache_gradients", "examples", "batch"),
+        ("cache_gradients", "neutral", "text"),
+        ("train", "train/rows", "shard"),
+        ("evaluate_test", "test/rows", "factual_class"),
+    ],
+)
+def test_a_table_without_a_column_and_one_of_another_kind_are_named(
+    finished: Chain, stage: str, name: str, column: str
+) -> None:
+    path = finished.folder / f"{name}.parquet"
+    less, other = parquet(pd.read_parquet(path).drop(columns=column)), parquet(pd.DataFrame({"of": [1], "others": [2]}))
+    error = said(finished, stage, path, less)
+    assert error is not None and f"{name}.parquet: has no column '{column}' (it has " in error and "\n" not in error
+    error = said(finished, stage, path, other)
+    assert error is not None and f"{name}.parquet: has no column" in error and "(it has of, others); delete" in error
+
+
+def test_examples_that_are_none_or_have_no_ids_are_named(finished: Chain) -> None:
+    path = finished.folder / "examples.parquet"
+    table = pd.read_parquet(path)
+    for stage in ("cache_importance", "cache_gradients"):
+        error = said(finished, stage, path, parquet(table[:0]))
+        assert error is not None and "examples.parquet: has no examples; delete it and run again" in error
+        for ids in (None, 3, table["id"] + 0.5):
+            error = said(finished, stage, path, parquet(table.assign(id=ids)))
+            assert error is not None and "examples.parquet: its ids should be integers, each another one" in error
 
 
 @pytest.mark.parametrize(("stage", "name"), [("pre_prune", "importance"), ("post_prune", "best/model")])

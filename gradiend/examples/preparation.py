@@ -23,8 +23,7 @@ from gradiend.examples.splits import (
 from gradiend.examples.summary import summary
 from gradiend.examples.transitions import Transitions, transitions
 from gradiend.settings import PrepareData
-
-COLUMNS = ["id", "split", "masked", "factual", "alternative", "factual_class", "alternative_class", "batch"]
+from gradiend.tables import EXAMPLES
 
 
 @dataclass(frozen=True)
@@ -101,4 +100,6 @@ def _capped(examples: pd.DataFrame, settings: PrepareData, dropped: Counter[str]
 def _with_batches(examples: pd.DataFrame, settings: PrepareData) -> pd.DataFrame:
     train = examples[examples["split"] == "train"]
     numbers = batches(train, settings.train_batch_size, settings.target_classes, settings.seed)
-    return examples.assign(id=examples.index, batch=numbers.reindex(examples.index))[COLUMNS].reset_index(drop=True)
+    return examples.assign(id=examples.index, batch=numbers.reindex(examples.index))[list(EXAMPLES)].reset_index(
+        drop=True
+    )

@@ -76,7 +76,7 @@ class StoredRows:
     def __init__(self, folder: Path, space: ParameterSpace) -> None:
         """Raises `GradiendError` if a file is missing, broken, or holds rows of another space."""
         self.space = space
-        self.table = read_table(folder / "rows.parquet")
+        self.table = read_table(folder / "rows.parquet", ROW_COLUMNS)
         counts = self.table["shard"].value_counts(sort=False)
         for shard, positions in self.table.groupby("shard")["position"]:
             if not np.array_equal(np.sort(positions), np.arange(len(positions))):

@@ -24,7 +24,7 @@ from gradiend.settings import EvaluateDecoder, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.evaluation_set import SPLITS, EvaluationSet
 from gradiend.stages.live import split_rows
-from gradiend.tables import read_table
+from gradiend.tables import NEUTRAL, read_examples, read_table
 
 BASELINE_STEPS = 3  # of 1,000 tokens: what decides on a candidate of the baseline, which nobody rewrites a model with
 
@@ -67,9 +67,9 @@ class DecoderGrids:
     ) -> None:
         self.settings, self.gradiend, self._inputs = inputs.settings, gradiend, inputs
         self._base = load_base_model(self.settings.base_model, device=device)
-        self._examples = read_table(inputs.examples)
+        self._examples = read_examples(inputs.examples)
         forms = read_json(inputs.data_summary)["surface_forms"]
-        tables = (self._examples, read_table(inputs.neutral))
+        tables = (self._examples, read_table(inputs.neutral, NEUTRAL))
         rewriter = Rewriter(self._base.parameters(), gradiend.space)
         evaluation = EvaluationSet(self.settings, self._base, *tables, forms, inputs.eval_batch_size)
         self.splits = {split: evaluation.evaluator(split, rewriter, measurements) for split in splits}

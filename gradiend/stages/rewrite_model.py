@@ -13,11 +13,11 @@ from gradiend.backbones.loading import load_base_model
 from gradiend.errors import GradiendError
 from gradiend.files import file_name, read_json, remove, replacing, write_json
 from gradiend.model import GradiendModel
-from gradiend.predictions import COLUMNS, shown_examples, top_predictions
+from gradiend.predictions import shown_examples, top_predictions
 from gradiend.rewriting import Rewriter
 from gradiend.settings import RewriteModel
 from gradiend.stages.command import main
-from gradiend.tables import read_table, write_table
+from gradiend.tables import PREDICTIONS, read_examples, write_table
 
 MARK = "gradiend.json"  # in every folder that is written here
 SHOWN = 10  # test examples whose predictions are noted
@@ -37,7 +37,7 @@ def run(*, settings: RewriteModel, model: Path, decoder: Path, examples: Path, p
     _remove_earlier(out)
     chosen = any(choice["learning_rate"] is not None for own in choices.values() for choice in own.values())
     base = load_base_model(settings.base_model, device="cpu") if chosen else None
-    shown = shown_examples(read_table(examples), gradiend.config.target_classes, SHOWN)
+    shown = shown_examples(read_examples(examples), gradiend.config.target_classes, SHOWN)
     tables = [] if base is None else [_predictions(base, shown, BASE, BASE)]
     summary: dict[str, dict[str, Any]] = {}
     for name, own in choices.items():
@@ -54,7 +54,7 @@ def run(*, settings: RewriteModel, model: Path, decoder: Path, examples: Path, p
                 "feature_factor": choice["feature_factor"],
                 "reason": choice["reason"],
             }
-    empty = pd.DataFrame(columns=["target_class", "direction", *COLUMNS])
+    empty = pd.DataFrame(columns=list(PREDICTIONS))
     write_table(predictions, pd.concat(tables, ignore_index=True) if tables else empty)
     write_json(out, summary)
     folders = [str(c["folder"]) for own in summary.values() for c in own.values() if c["folder"]]

@@ -28,7 +28,7 @@ from gradiend.stages.live import open_split
 from gradiend.stages.post_prune import pruned
 from gradiend.stages.row_source import RowSource
 from gradiend.stages.train import training_json, tuned_rate
-from gradiend.tables import read_table, write_table
+from gradiend.tables import read_examples, write_table
 from gradiend.training import oriented, reads_evaluation_rows, train, untrained
 
 
@@ -128,7 +128,7 @@ def _training_rows(settings: TrainControl, source: RowSource, examples: Path, se
             remove(other)
     if all((folder / "train" / name).exists() for name in ("rows.parquet", "shard-0.safetensors")):
         return StoredRows(folder / "train", source.space)
-    write_table(folder / "examples.parquet", mixed(read_table(examples), seed))
+    write_table(folder / "examples.parquet", mixed(read_examples(examples), seed))
     live = _live_rows(settings, source, folder / "examples.parquet")
     return _stored(live, folder) if settings.use_cached_gradients else live
 
