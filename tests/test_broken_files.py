@@ -9,6 +9,9 @@ from chain import Chain
 from tiny import save_tiny_model
 
 from gradiend.errors import GradiendError
+from gradiend.files import read_json, write_json
+from gradiend.resolution import stage_settings
+from gradiend.stages import evaluate_decoder
 
 HEADER = 400  # bytes at the beginning, where half of the damage is done
 READ: list[tuple[str, str, int]] = [  # stage, file that it reads, how many bits are turned
@@ -120,6 +123,27 @@ def test_examples_that_are_none_or_have_no_ids_are_named(finished: Chain) -> Non
         for ids in (None, 3, table["id"] + 0.5):
             error = said(finished, stage, path, parquet(table.assign(id=ids)))
             assert error is not None and "examples.parquet: its ids should be integers, each another one" in error
+
+
+def test_a_summary_of_other_examples_is_not_taken_for_that_of_these(finished: Chain, tmp_path: Path) -> None:
+    here, there = finished.folder, tmp_path / "summary.json"
+    write_json(there, read_json(here / "summary.json") | {"examples_digest": "0" * 64})
+    written = {name: tmp_path / name for name in ("partial", "grid", "positions", "summary")}
+    with pytest.raises(
+        GradiendError, match=r"summary\.json: is the summary of other examples than .*examples\.parquet;"
+    ):
+        evaluate_decoder.run(
+            settings=stage_settings("evaluate_decoder", finished.config),
+            model=here / "model",
+            examples=here / "examples.parquet",
+            neutral=here / "neutral.parquet",
+            data_summary=there,
+            space=here / "space.safetensors",
+            train_rows=here / "train" / "rows.parquet",
+            measured=[],
+            device="cpu",
+            **written,
+        )
 
 
 @pytest.mark.parametrize(("stage", "name"), [("pre_prune", "importance"), ("post_prune", "best/model")])
