@@ -83,7 +83,7 @@ def test_the_evaluation_holds_the_metric_and_no_verdict(tmp_path: Path) -> None:
 def test_the_evaluation_is_of_the_validation_rows_and_the_direction_of_the_training_rows(tmp_path: Path) -> None:
     _, found = evaluate(tmp_path)
     space = ParameterSpace.load(tmp_path / "space.safetensors")
-    rows, train = StoredRows(tmp_path / "validation", space), StoredRows(tmp_path / "train", space)
+    rows, train = (StoredRows(tmp_path / split, space, split) for split in ("validation", "train"))
     encoded = model_over(space).encode(sources(rows, "alternative"))[:, 0].detach().numpy()
     expected = stats.pearsonr(encoded, signs(rows, "alternative")).statistic
     assert found["correlation"] == pytest.approx(expected, abs=1e-6)
@@ -179,15 +179,15 @@ def test_a_post_pruned_gradiend_is_evaluated_on_the_stored_rows(tmp_path: Path) 
     pruned = model_over(whole_space(["embed.weight"])).select(kept)
     pruned.save_pretrained(tmp_path / "pruned")
     _, _, table = evaluate_splits(tmp_path, model=tmp_path / "pruned")
-    rows = StoredRows(tmp_path / "test", ParameterSpace.load(tmp_path / "space.safetensors"))
+    rows = StoredRows(tmp_path / "test", ParameterSpace.load(tmp_path / "space.safetensors"), "test")
     expected = pruned.encode(sources(rows, "alternative")[:, kept])[:, 0].detach()
     assert table["encoded"][table["split"] == "test"].to_numpy() == pytest.approx(expected.numpy(), abs=1e-6)
 
 
 @pytest.mark.parametrize("empty_store", [False, True])
 def test_without_neutral_texts_their_block_is_null_with_a_reason(tmp_path: Path, empty_store: bool) -> None:
-    write_store(tmp_path / "empty", whole_space(), [])
-    rows = tmp_path / "empty" / "rows.parquet" if empty_store else None
+    write_store(tmp_path / "empty" / "neutral", whole_space(), [])
+    rows = tmp_path / "empty" / "neutral" / "rows.parquet" if empty_store else None
     line, blocks, table = evaluate_splits(tmp_path, neutral_rows=rows)
     assert (blocks["neutral"]["n"], blocks["neutral"]["reason"]) == (0, "no neutral texts")
     assert set(table["split"]) == {"validation", "test"}

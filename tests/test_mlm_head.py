@@ -355,7 +355,7 @@ def test_stored_and_live_rows_come_through_the_head_and_neutral_ones_through_the
     for split, (by, own) in pairs.items():
         true = Capture(by, space).example_rows(own)
         live = open_split(rows, space, files["examples"], split, 5, neutral=files["neutral"], mlm_head=head)
-        for found in (StoredRows(tmp_path / "rows" / split, space), live):
+        for found in (StoredRows(tmp_path / "rows" / split, space, split), live):
             factual, alternative = zip(*(found.pair(row) for row in range(len(own))), strict=True)
             assert relative_error(torch.stack(factual), true[0]) < 1e-4
             assert relative_error(torch.stack(alternative), true[1]) < 1e-4

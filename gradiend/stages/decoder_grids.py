@@ -93,7 +93,7 @@ class DecoderGrids:
         """The candidates of the mean difference of the training rows, which are computed where none are stored."""
         stored = self._inputs.train_rows
         space = ParameterSpace.load(self._inputs.space)
-        rows = StoredRows(stored.parent, space) if stored else self._live_rows(space)
+        rows = StoredRows(stored.parent, space, "train") if stored else self._live_rows(space)
         return Grid(self.splits["validation"].brief(BASELINE_STEPS), mean_difference_update(rows, self.gradiend))
 
     @property
