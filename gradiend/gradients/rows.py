@@ -181,6 +181,8 @@ def _open_shard(path: Path, space: ParameterSpace, rows: int, label: Mapping[str
             if sorted(file.keys()) != sorted([*names, *(name + SUMS for name in names)]):
                 raise GradiendError(f"{path}: not a row file, it has {sorted(file.keys())}; delete it and run again")
             tensors = [_Stored(file, name, path) for name in names]
+    except FileNotFoundError as error:
+        raise GradiendError(f"{path}: no such file") from error
     except (OSError, SafetensorError) as error:
         raise GradiendError(f"{path}: not a readable row file ({error}); delete it and run again") from error
     if metadata.get("space") != space.digest:
