@@ -47,10 +47,9 @@ class Checkpoint:
 def is_checkpoint(folder: Path) -> bool:
     """Whether a folder's config.json is of that format."""
     try:
-        content = read_json(folder / "config.json")
+        return "architecture" in read_json(folder / "config.json")
     except GradiendError:
         return False
-    return isinstance(content, dict) and "architecture" in content
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -189,7 +188,7 @@ def _trained_source(folder: Path) -> str | None:
     """The source that the training says; the context of early versions had their default in its place."""
     path = folder / "training.json"
     content = read_json(path) if path.exists() else {}
-    arguments = content.get("training_args") if isinstance(content, dict) else None
+    arguments = content.get("training_args")
     found = arguments.get("source") if isinstance(arguments, dict) else None
     return found if found in ("factual", "alternative", "diff") else None
 

@@ -117,9 +117,14 @@ class MlmHeadConfig:
     """L2 penalty on the head's weights (of standardised features). None: the best of 1, 0.1, ... on validation."""
 
 
+def not_both(topk: int | float | None, threshold: float | None) -> None:
+    """Raises `ValueError` where topk and threshold are both given."""
+    if topk is not None and threshold is not None:
+        raise ValueError(f"topk {topk} and threshold {threshold}: give exactly one of the two")
+
+
 def _one_of_topk_and_threshold(config: PrePruneConfig | PostPruneConfig, default: float) -> None:
-    if config.topk is not None and config.threshold is not None:
-        raise ValueError(f"topk {config.topk} and threshold {config.threshold}: give exactly one of the two")
+    not_both(config.topk, config.threshold)
     if config.topk is None and config.threshold is None:
         object.__setattr__(config, "topk", default)
 

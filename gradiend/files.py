@@ -23,6 +23,7 @@ NOT_WRITTEN = {
     errno.EROFS: "the file system can only be read: give another experiment_dir",
     errno.EACCES: "permission is denied: give another experiment_dir, or change the folder's permissions",
 }
+_KINDS = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}  # of JSON values but objects
 LONGEST_NAME = 120  # bytes of a file name that is made from another name: file systems take 255, suffixes included
 
 
@@ -121,16 +122,23 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read UTF-8 JSON; a missing or broken file is a `GradiendError` that names it, and so is a key that it lacks."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a UTF-8 JSON object, as all files between stages are.
+
+    A missing or broken file, or another value, is a `GradiendError` that names it, and so is a key that it lacks.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_hook=lambda values: _Object(values, path))
+        found = json.loads(path.read_text(encoding="utf-8"), object_hook=lambda values: _Object(values, path))
     except FileNotFoundError as error:
         raise GradiendError(f"{path}: no such file") from error
     except OSError as error:
         raise GradiendError(f"{path}: not readable ({error.strerror})") from error
     except ValueError as error:
         raise GradiendError(f"{path}: not a JSON file ({error}); delete it and run again") from error
+    if not isinstance(found, dict):
+        kind = _KINDS.get(type(found), "a number")
+        raise GradiendError(f"{path}: holds {kind}: should be an object {{key: value}}; delete it and run again")
+    return found
 
 
 class _MissingKey(GradiendError, KeyError):
@@ -220,8 +228,7 @@ def _digest_file(path: Path, seen: dict[str, str]) -> str:
 def _read_cache(cache: Path | None) -> dict[str, str]:
     """What is remembered; it is only a cache, so a broken one is written anew."""
     try:
-        found = read_json(cache) if cache is not None else None
+        found = read_json(cache) if cache is not None else {}
     except GradiendError:
         return {}
-    entries = found.items() if isinstance(found, dict) else ()
-    return {key: digest for key, digest in entries if isinstance(digest, str) and len(digest) == 64}
+    return {key: digest for key, digest in found.items() if isinstance(digest, str) and len(digest) == 64}

@@ -48,10 +48,9 @@ def require_replaceable(folder: Path) -> None:
 def _is_of_a_gradiend(config: Path) -> bool:
     """Other models have a config.json and a model.safetensors, too."""
     try:
-        content = read_json(config)
+        return "target_classes" in read_json(config)
     except GradiendError:
         return False
-    return isinstance(content, dict) and "target_classes" in content
 
 
 def misplaced(

@@ -1,10 +1,12 @@
-"""Seeds: which to try next, which have converged, which is the best. Pure Python: the workflow asks while it plans."""
+"""Seeds: which to try next, which have converged, which is the best. Light: the workflow asks while it plans."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gradiend.errors import GradiendError
+from gradiend.files import read_json
 from gradiend.settings import SelectSeed
 
 
@@ -54,6 +56,15 @@ def has_converged(evaluation: Mapping[str, Any], metric: str, threshold: float) 
     if value is None:
         return False
     return value <= threshold if metric == "loss" else value >= threshold
+
+
+def require_same_training(evaluation: Path, training: Path) -> None:
+    """Raises `GradiendError` where the evaluation of a GRADIEND is not of what its training.json tells of."""
+    metrics, trained = read_json(evaluation), read_json(training)
+    for name in ("seed", "loss", "training_score"):
+        if metrics[name] != trained[name]:
+            what = f"its {name} is {metrics[name]}, that of {training} is {trained[name]}"
+            raise GradiendError(f"{evaluation}: {what}: give those of one training, or delete both and run again")
 
 
 def select(runs: Sequence[SeedRun], settings: SelectSeed) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from gradiend.arguments import CONFIG, Activation, Importance, MlmHeadConfig, Part, Source
+from gradiend.arguments import CONFIG, Activation, Importance, MlmHeadConfig, Part, Source, not_both
 from gradiend.errors import GradiendError
 from gradiend.experiment import Columns
 from gradiend.validation import parse
+from gradiend.values import OptionalNonNegative, TopK
 
 S = TypeVar("S")
 
@@ -83,10 +84,13 @@ class CacheImportance:
 class PrePrune:
     """Importance -> the kept space; without pre-pruning, the space of all selected parameters."""
 
-    topk: int | float | None
-    threshold: float | None
+    topk: TopK
+    threshold: OptionalNonNegative
     base_model: BaseModel | None
     params: list[str] | None
+
+    def __post_init__(self) -> None:
+        not_both(self.topk, self.threshold)
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -173,9 +177,12 @@ class SelectSeed:
 class PostPrune:
     """The selected GRADIEND -> the one with fewer entries."""
 
-    topk: int | float | None
-    threshold: float | None
+    topk: TopK
+    threshold: OptionalNonNegative
     part: Part | None
+
+    def __post_init__(self) -> None:
+        not_both(self.topk, self.threshold)
 
 
 @dataclass(frozen=True, config=CONFIG)

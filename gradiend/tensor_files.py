@@ -33,6 +33,8 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             content = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+    except FileNotFoundError as error:
+        raise GradiendError(f"{path}: no such file") from error
     except (OSError, SafetensorError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise GradiendError(f"{path}: not a readable {kind} ({reason}); delete it and run again") from error

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from gradiend.gradients.rows import StoredRows, source_of
+from gradiend.gradients.rows import StoredRows, label_of, source_of
 from gradiend.gradients.shard_file import ShardFile
 from gradiend.model import GradiendConfig, GradiendModel
 from gradiend.space import ParameterSpace
@@ -32,24 +32,27 @@ def model_over(space: ParameterSpace, **config: Any) -> GradiendModel:
 
 
 def write_store(folder: Path, space: ParameterSpace, classes: Sequence[tuple[str, str]], seed: int = 0) -> StoredRows:
-    """Random rows, shifted by their class, in two shards; examples are numbered from 100."""
+    """Random rows of the split that the folder names, shifted by their class, in two shards; ids count from 100."""
     generator = torch.Generator().manual_seed(seed)
     numbers = np.arange(len(classes))
     speaks = torch.randn(2, space.input_dim, generator=generator)
     names = ("factual", "alternative") if ("neutral", "neutral") not in classes else ("factual",)
+    columns: dict[str, Any] = {"shard": numbers % 2, "position": numbers // 2}
+    columns |= {"example_ids": [[100 + i] for i in numbers]}
+    columns |= {"factual_class": [f for f, _ in classes], "alternative_class": [a for _, a in classes]}
+    table = pd.DataFrame(columns)
     for shard in (0, 1):
+        label = label_of(folder.name, table[table["shard"] == shard])
         path = folder / f"shard-{shard}.safetensors"
-        with ShardFile(path, len(classes[shard::2]), names, space) as writer:
+        with ShardFile(path, len(classes[shard::2]), names, space, label) as writer:
             for i in range(shard, len(classes), 2):
                 for name, own in zip(names, classes[i], strict=False):
                     row = torch.randn(space.input_dim, generator=generator)
                     if own in CLASSES:
                         row += speaks[CLASSES.index(own)]
                     writer.write(name, i // 2, row)
-    table = {"shard": numbers % 2, "position": numbers // 2, "example_ids": [[100 + i] for i in numbers]}
-    table |= {"factual_class": [f for f, _ in classes], "alternative_class": [a for _, a in classes]}
-    pd.DataFrame(table).to_parquet(folder / "rows.parquet")
-    return StoredRows(folder, space)
+    table.to_parquet(folder / "rows.parquet")
+    return StoredRows(folder, space, folder.name)
 
 
 def both_ways(each: int, identity: int = 0) -> list[tuple[str, str]]:

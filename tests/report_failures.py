@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 from report_runs import FIRST, SECOND, Files, block, seed_report
 
-from gradiend.stages.evaluate_decoder import GRID_COLUMNS
+from gradiend.tables import GRID
 
 SUPERVISED = "supervised_encoder trains no decoder"
 
@@ -28,7 +28,7 @@ def with_supervised_encoder(run: Files) -> None:
     nothing = dict.fromkeys(("learning_rate", "feature_factor", "validation", "test")) | {"reason": SUPERVISED}
     classes = {name: {"strengthen": nothing} for name in (FIRST, SECOND)}
     run["decoder"] = classes | {"base": None, "baselines": None, "neutral": []}
-    run["grid"] = pd.DataFrame(columns=GRID_COLUMNS)
+    run["grid"] = pd.DataFrame(columns=list(GRID))
     run["predictions"] = run["predictions"].iloc[:0]
     run["model_config"] |= {"supervised": "encoder"}
     own = {"folder": None, "learning_rate": None, "feature_factor": None, "reason": SUPERVISED}

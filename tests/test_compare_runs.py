@@ -24,8 +24,9 @@ def encodings(encoders: list[str], seed: int) -> pd.DataFrame:
     """Six rows of each encoder, of which every one goes its own way."""
     labels, generator = np.array([1.0, 1.0, -1.0, -1.0, 0.0, 0.0]), np.random.default_rng(seed)
     classes = ["a", "a", "b", "b", "c", "c"]
+    rows = {"example_id": range(6), "factual_class": classes, "alternative_class": classes, "spoken_class": classes}
     parts = [
-        pd.DataFrame({"encoder": name, "label": labels, "spoken_class": classes, "encoded": generator.normal(size=6)})
+        pd.DataFrame({"encoder": name, **rows, "label": labels, "encoded": generator.normal(size=6)})
         for name in encoders
     ]
     return pd.concat(parts)

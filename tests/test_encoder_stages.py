@@ -13,6 +13,7 @@ from scipy import stats
 
 from gradiend.baselines import mean_difference
 from gradiend.errors import GradiendError
+from gradiend.files import read_json, write_json
 from gradiend.gradients.rows import StoredRows
 from gradiend.settings import EvaluateEncoder, canonical
 from gradiend.space import ParameterSpace
@@ -37,8 +38,9 @@ def stage_inputs(folder: Path) -> dict[str, Any]:
         write_store(folder / split, space, both_ways(20, identity=5), seed)
     write_store(folder / "neutral", space, [("neutral", "neutral")] * 9, seed=3)
     space.save(folder / "space.safetensors")
-    model_over(space).save_pretrained(folder / "model")
-    (folder / "training.json").write_text(json.dumps({"loss": 2e-5, "training_score": 0.75, "best_step": 4}))
+    training = {"seed": 1, "loss": 2e-5, "training_score": 0.75, "best_step": 4}
+    model_over(space).save_pretrained(folder / "model", training)
+    write_json(folder / "training.json", training)
     return {
         "model": folder / "model",
         "space": folder / "space.safetensors",
@@ -83,7 +85,7 @@ def test_the_evaluation_holds_the_metric_and_no_verdict(tmp_path: Path) -> None:
 def test_the_evaluation_is_of_the_validation_rows_and_the_direction_of_the_training_rows(tmp_path: Path) -> None:
     _, found = evaluate(tmp_path)
     space = ParameterSpace.load(tmp_path / "space.safetensors")
-    rows, train = StoredRows(tmp_path / "validation", space), StoredRows(tmp_path / "train", space)
+    rows, train = (StoredRows(tmp_path / split, space, split) for split in ("validation", "train"))
     encoded = model_over(space).encode(sources(rows, "alternative"))[:, 0].detach().numpy()
     expected = stats.pearsonr(encoded, signs(rows, "alternative")).statistic
     assert found["correlation"] == pytest.approx(expected, abs=1e-6)
@@ -153,18 +155,29 @@ def test_stored_rows_of_another_space_are_refused(tmp_path: Path) -> None:
     whole_space().select(torch.arange(5)).save(given["space"])
     with pytest.raises(GradiendError, match="another kept space"):
         evaluate_encoder.run(
-            settings=SETTINGS, seed=0, training=tmp_path / "training.json", out=tmp_path / "out.json", **given
+            settings=SETTINGS, seed=1, training=tmp_path / "training.json", out=tmp_path / "out.json", **given
         )
     assert not (tmp_path / "out.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [({"seed": 2}, "is of seed 2, not 1: give the files of one seed"), ({"loss": 3e-5}, "is of another training than")],
+)
+def test_the_training_of_another_seed_or_run_is_refused(tmp_path: Path, other: dict[str, Any], said: str) -> None:
+    given = stage_inputs(tmp_path)
+    write_json(tmp_path / "other.json", read_json(tmp_path / "training.json") | other)
+    with pytest.raises(GradiendError, match=rf"other\.json: {said}"):
+        evaluate_encoder.run(settings=SETTINGS, seed=1, training=tmp_path / "other.json", out=tmp_path / "out", **given)
+
+
 def test_evaluate_encoder_is_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = stage_inputs(tmp_path) | {"training": tmp_path / "training.json", "out": tmp_path / "evaluation.json"}
-    options = ["--settings", canonical(SETTINGS), "--seed", "3"]
+    options = ["--settings", canonical(SETTINGS), "--seed", "1"]
     for name, path in given.items():
         options += [f"--{name.replace('_', '-')}", str(path)]
     assert main(evaluate_encoder.run, options) == 0
-    assert capsys.readouterr().out.startswith("seed 3: correlation ")
+    assert capsys.readouterr().out.startswith("seed 1: correlation ")
 
 
 def test_every_block_can_be_computed_again_from_the_encodings(tmp_path: Path) -> None:
@@ -202,15 +215,15 @@ def test_a_post_pruned_gradiend_is_evaluated_on_the_stored_rows(tmp_path: Path) 
     pruned = model_over(whole_space(["embed.weight"])).select(kept)
     pruned.save_pretrained(tmp_path / "pruned")
     _, _, table = evaluate_splits(tmp_path, model=tmp_path / "pruned")
-    rows = StoredRows(tmp_path / "test", ParameterSpace.load(tmp_path / "space.safetensors"))
+    rows = StoredRows(tmp_path / "test", ParameterSpace.load(tmp_path / "space.safetensors"), "test")
     expected = pruned.encode(sources(rows, "alternative")[:, kept])[:, 0].detach()
     assert table["encoded"][table["split"] == "test"].to_numpy() == pytest.approx(expected.numpy(), abs=1e-6)
 
 
 @pytest.mark.parametrize("empty_store", [False, True])
 def test_without_neutral_texts_their_block_is_null_with_a_reason(tmp_path: Path, empty_store: bool) -> None:
-    write_store(tmp_path / "empty", whole_space(), [])
-    rows = tmp_path / "empty" / "rows.parquet" if empty_store else None
+    write_store(tmp_path / "empty" / "neutral", whole_space(), [])
+    rows = tmp_path / "empty" / "neutral" / "rows.parquet" if empty_store else None
     line, blocks, table = evaluate_splits(tmp_path, neutral_rows=rows)
     assert (blocks["neutral"]["n"], blocks["neutral"]["reason"]) == (0, "no neutral texts")
     assert set(table["split"]) == {"validation", "test"}

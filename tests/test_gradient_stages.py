@@ -65,7 +65,7 @@ class Files:
         return cache_gradients.run(settings=settings, **inputs, **options)
 
     def stored(self, split: str, out: str = "gradients") -> StoredRows:
-        return StoredRows(self.folder / out / split, ParameterSpace.load(self.space))
+        return StoredRows(self.folder / out / split, ParameterSpace.load(self.space), split)
 
     def live(self, split: str, batch_size: int = 32, settings: CacheGradients | None = None) -> Any:
         return open_split(

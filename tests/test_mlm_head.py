@@ -181,8 +181,8 @@ def test_a_head_comes_back_as_it_was_and_belongs_to_one_width(tmp_path: Path) ->
     with pytest.raises(GradiendError, match=r"the head is for 15 hidden states, and base model .* has 16"):
         MlmHeadLM(causal(), replace(head, weight=head.weight[:, 1:]))
     (tmp_path / "broken").write_text("x")
-    for name in ("broken", "missing"):
-        with pytest.raises(GradiendError, match=f"{name}: not a readable head"):
+    for name, said in (("broken", "not a readable head"), ("missing", "no such file")):
+        with pytest.raises(GradiendError, match=f"{name}: {said}"):
             MlmHead.load(tmp_path / name)
 
 
@@ -361,7 +361,7 @@ def test_stored_and_live_rows_come_through_the_head_and_neutral_ones_through_the
     for split, (by, own) in pairs.items():
         true = Capture(by, space).example_rows(own)
         live = open_split(rows, space, files["examples"], split, 5, neutral=files["neutral"], mlm_head=head)
-        for found in (StoredRows(tmp_path / "rows" / split, space), live):
+        for found in (StoredRows(tmp_path / "rows" / split, space, split), live):
             factual, alternative = zip(*(found.pair(row) for row in range(len(own))), strict=True)
             assert relative_error(torch.stack(factual), true[0]) < 1e-4
             assert relative_error(torch.stack(alternative), true[1]) < 1e-4

@@ -35,6 +35,11 @@ def rewrite(folder: Path, **choices: Any) -> str:
     """The stage's line; `choices` are by class and direction, the others are not made."""
     made = {name: choices.get(name, {"strengthen": NOTHING}) for name in ("female", "male")}
     write_json(folder / "decoder.json", made)
+    return rewrite_chosen(folder)
+
+
+def rewrite_chosen(folder: Path) -> str:
+    """The stage's line, of the choices that are there."""
     settings = RewriteModel(base_model_settings(folder / "base"))
     write_table(folder / "examples.parquet", tiny_examples().assign(split="test"))
     return run(
@@ -76,6 +81,39 @@ def test_a_foreign_folder_in_the_way_is_an_error_and_stays_and_nothing_looks_fin
         rewrite(folder, female={"strengthen": CHOICE})
     assert (folder / "rewritten/female/mine.txt").exists()
     assert not (folder / "rewritten/summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({}, "its choices are for no class: should be those for 'female' and 'male'"),
+        ({"base": {}, "neutral": []}, "its choices are for no class"),
+        ({"cat": {"strengthen": CHOICE}, "dog": {"strengthen": CHOICE}}, "its choices are for 'cat' and 'dog'"),
+        ({"female": {"strengthen": CHOICE}}, "its choices are for 'female': should be"),
+        ({"female": {"weaken": CHOICE}, "male": []}, "male: should have strengthen or weaken alone"),
+        ({"female": {"weaken": CHOICE}, "male": {"..": CHOICE}}, "male: should have strengthen or weaken alone"),
+        ({"balance": {"strengthen": CHOICE}}, "balance: should have balance alone"),
+        ({"female": {"weaken": CHOICE}, "male": {"weaken": None}}, "male: weaken: learning_rate and feature_factor"),
+        *(
+            ({"female": {"weaken": CHOICE}, "male": {"weaken": CHOICE | wrong}}, "male: weaken: learning_rate and")
+            for wrong in ({"learning_rate": "0.1"}, {"learning_rate": None}, {"feature_factor": True}, {"reason": 1})
+        ),
+        ({"female": {"weaken": CHOICE}, "male": {"weaken": {"learning_rate": 0.1}}}, "has no 'feature_factor'"),
+    ],
+)
+def test_choices_of_other_classes_or_that_are_none_are_refused_before_anything_is_written(
+    folder: Path, content: Any, said: str
+) -> None:
+    rewrite(folder, male={"strengthen": CHOICE})
+    write_json(folder / "decoder.json", content)
+    with pytest.raises(GradiendError, match=rf"decoder\.json: {said}.*; delete it and run again$"):
+        rewrite_chosen(folder)
+    assert names(folder / "rewritten") == {"male"}
+
+
+def test_a_summary_that_only_balances_is_written(folder: Path) -> None:
+    write_json(folder / "decoder.json", {"balance": {"balance": CHOICE}, "base": {}, "lms_ratio": 0.9})
+    assert rewrite_chosen(folder) == "rewrite_model: 1 written: balance"
 
 
 def test_the_summary_says_what_was_not_written_and_why(folder: Path) -> None:

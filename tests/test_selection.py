@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gradiend.errors import GradiendError
+from gradiend.files import read_json, write_json
 from gradiend.selection import SeedRun, has_converged, metric_of, next_seeds, seed_values, select
 from gradiend.settings import SelectSeed, canonical
 from gradiend.stages import select_seed
@@ -214,7 +215,7 @@ def stage_inputs(folder: Path, *correlations: float | None) -> dict[str, Any]:
         (folder / f"seed_{seed}" / "training.json").write_text(
             json.dumps({"training_score": 0.25, "loss": 1.0, "seed": seed})
         )
-        content = evaluation(value) | {"seed": seed}
+        content = evaluation(value) | {"seed": seed, "training_score": 0.25}
         (folder / f"seed_{seed}" / "evaluation.json").write_text(json.dumps(content))
     return {
         "evaluations": [folder / f"seed_{seed}" / "evaluation.json" for seed in seeds],
@@ -272,8 +273,19 @@ def test_lists_of_unlike_lengths_are_refused(tmp_path: Path) -> None:
 
 def test_the_evaluation_of_another_seed_is_refused(tmp_path: Path) -> None:
     inputs = stage_inputs(tmp_path, 0.9, 0.1)
-    with pytest.raises(GradiendError, match=r"evaluation\.json is of seed 1, .*training\.json of seed 0"):
+    with pytest.raises(GradiendError, match=r"evaluation\.json: its seed is 1, that of .*training\.json is 0"):
         select_seed.run(settings=BY_CORRELATION, **(inputs | {"evaluations": inputs["evaluations"][::-1]}))
+
+
+@pytest.mark.parametrize("name", ["loss", "training_score"])
+def test_the_evaluation_of_another_run_is_refused(tmp_path: Path, name: str) -> None:
+    inputs = stage_inputs(tmp_path, 0.9)
+    write_json(inputs["trainings"][0], read_json(inputs["trainings"][0]) | {name: 0.125})
+    with pytest.raises(
+        GradiendError, match=rf"evaluation\.json: its {name} is .*, that of .*training\.json is 0\.125: "
+    ):
+        select_seed.run(settings=BY_CORRELATION, **inputs)
+    assert not (tmp_path / "best").exists()
 
 
 def test_a_missing_model_folder_is_named_and_nothing_is_written(tmp_path: Path) -> None:

@@ -60,8 +60,9 @@ def test_different_settings_have_different_strings(one: SelectSeed, other: Selec
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(SHARES, st.none() | NUMBERS)
-def test_any_topk_and_threshold_come_back(topk: Any, threshold: float | None) -> None:
+@given(st.tuples(SHARES, st.none()) | st.tuples(st.none(), NUMBERS))
+def test_any_topk_or_threshold_comes_back(one: tuple[Any, float | None]) -> None:
+    topk, threshold = one
     for made in (PostPrune(topk, threshold, "decoder-sum"), PrePrune(topk, threshold, None, ["a.*"])):
         back = read_settings(type(made), canonical(made))
         assert back == made
@@ -92,6 +93,25 @@ def test_wrong_settings_are_named(changes: dict[str, Any], expected: str) -> Non
     with pytest.raises(GradiendError) as caught:
         read_settings(SelectSeed, json.dumps(good | changes))
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("kind", [PrePrune, PostPrune])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"topk": -3}, "topk: -3 is wrong: should be an integer count >= 1 or a fraction in (0, 1]"),
+        ({"topk": True}, "topk: true is wrong: should be an integer count >= 1 or a fraction in (0, 1]"),
+        ({"topk": 1.5}, "topk: 1.5 is wrong: should be an integer count >= 1 or a fraction in (0, 1]"),
+        ({"threshold": -1}, "threshold: -1 is wrong: should be a number >= 0 or null"),
+        ({"topk": 2, "threshold": 1}, "topk 2 and threshold 1.0: give exactly one of the two"),
+    ],
+)
+def test_what_to_keep_is_checked_as_in_a_config_file(kind: type[Any], changes: dict[str, Any], said: str) -> None:
+    good = {one.name: None for one in dataclasses.fields(kind)}
+    assert read_settings(kind, json.dumps(good | {"topk": 2})).topk == 2
+    with pytest.raises(GradiendError) as caught:
+        read_settings(kind, json.dumps(good | changes))
+    assert str(caught.value) == f"--settings: {said}"
 
 
 def test_missing_settings_and_settings_that_are_no_mapping_are_named() -> None:

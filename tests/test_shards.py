@@ -58,7 +58,7 @@ class Stores:
         )
 
     def rows(self, out: Path, split: str) -> Iterator[Tensor]:
-        rows = StoredRows(out / split, self.space)
+        rows = StoredRows(out / split, self.space, split)
         every = [torch.cat(parts) for parts in zip(*rows.blocks(range(len(rows.table))), strict=True)]
         single = [torch.stack(rows.pair(row)) for row in range(len(rows.table))]
         assert torch.equal(torch.stack(every, dim=1), torch.stack(single))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from comparable import entries, gradiend
 
+from gradiend.errors import GradiendError
 from gradiend.files import read_json, write_json
 from gradiend.model import GradiendModel
 from gradiend.settings import MeasureStability
@@ -29,9 +30,14 @@ def written(folder: Path, correlations: dict[int, float | None], **config: Any) 
     """The folders and evaluations of some seeds, the last seed first."""
     models = seeds(**config)
     for seed, correlation in correlations.items():
-        models[seed].save_pretrained(folder / str(seed) / "model")
+        training = {"seed": seed, "loss": seed / 10, "training_score": correlation}
+        models[seed].save_pretrained(folder / str(seed) / "model", training)
         evaluation = {"seed": seed, "correlation": correlation, "loss": seed / 10, "reason": None, "n": 12}
-        evaluation |= {"classes": {"a": {"mean": correlation, "n": 6}}, "interval": [0.1, correlation]}
+        evaluation |= {
+            "training_score": correlation,
+            "classes": {"a": {"mean": correlation, "n": 6}},
+            "interval": [0.1, correlation],
+        }
         write_json(folder / str(seed) / "evaluation.json", evaluation)
     order = sorted(correlations, reverse=True)
     return {
@@ -67,10 +73,25 @@ def test_the_converged_seeds_are_compared_pair_by_pair(tmp_path: Path) -> None:
     assert f"3 seeds, overlap of the top 6 {content['overlap']['mean']:.3f}" in line
 
 
+def test_models_in_another_order_than_their_evaluations_are_refused(tmp_path: Path) -> None:
+    files = written(tmp_path, {3: 0.9, 5: 0.7})
+    with pytest.raises(GradiendError, match=r"evaluation\.json: its seed is 5, that of .*training\.json is 3: give"):
+        measured(tmp_path, files | {"configs": files["configs"][::-1]})
+
+
 def test_every_number_has_mean_and_sample_standard_deviation_over_the_converged_seeds(tmp_path: Path) -> None:
     _, content = measured(tmp_path, written(tmp_path, {3: 0.9, 4: 0.2, 5: 0.7, 6: 0.8}))
     metrics = content["metrics"]
-    assert set(metrics) == {"correlation", "loss", "n", "classes.a.mean", "classes.a.n", "interval.0", "interval.1"}
+    assert set(metrics) == {
+        "correlation",
+        "loss",
+        "training_score",
+        "n",
+        "classes.a.mean",
+        "classes.a.n",
+        "interval.0",
+        "interval.1",
+    }
     assert metrics["correlation"] == {
         "n": 3,
         "mean": pytest.approx(0.8),
@@ -110,7 +131,7 @@ def test_a_seed_that_points_the_other_way_is_turned_by_its_sign(tmp_path: Path) 
     with torch.no_grad():
         for parameter in (model.encoder.weight, model.encoder.bias, model.decoder.weight):
             parameter.neg_()
-    model.save_pretrained(tmp_path / "3" / "model")
+    model.save_pretrained(tmp_path / "3" / "model", read_json(tmp_path / "3" / "model" / "training.json"))
     turned = measured(tmp_path, files)[1]["pairs"][0]
     straight = measured(tmp_path, written(tmp_path, {3: 0.9, 5: 0.8}))[1]["pairs"][0]
     assert turned["cosine"] == pytest.approx(straight["cosine"])

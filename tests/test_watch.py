@@ -201,6 +201,14 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_plan(tmp_path) == written
 
 
+@pytest.mark.parametrize("content", ["[]", "7", '{"runs": [], "jobs": [1], "searches": []}'])
+def test_a_plan_of_another_kind_is_an_error_of_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE).parent.mkdir()
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(GradiendError, match=r"jobs\.json: (holds|not the plan) .*; delete it and run again$"):
+        read_plan(tmp_path)
+
+
 def test_the_time_left_is_that_of_the_bars_and_of_earlier_times_and_the_rest_is_named() -> None:
     jobs = [
         Job((), "train-0", RUNNING, left=30),

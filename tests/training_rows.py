@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from gradiend.config import parse_config
-from gradiend.gradients.rows import StoredRows
+from gradiend.gradients.rows import StoredRows, label_of
 from gradiend.gradients.shard_file import ShardFile
 from gradiend.resolution import stage_settings
 from gradiend.settings import Train
@@ -56,17 +56,21 @@ def table(classes: Sequence[tuple[str, str]]) -> pd.DataFrame:
 def store(
     folder: Path, classes: Sequence[tuple[str, str]], *, seed: int = 0, scale: float = 1.0, noise: float = 0.3
 ) -> StoredRows:
-    """A store in the small space: each class has its own direction, the same in every store, and noise is added."""
+    """A store in the small space, of the split that its folder names.
+
+    Each class has its own direction, the same in every store, and noise is added.
+    """
     space, generator = small_space(), torch.Generator().manual_seed(seed)
     names = sorted({name for pair in classes for name in pair} | {FIRST, SECOND})
     own = {
         name: torch.randn(space.input_dim, generator=torch.Generator().manual_seed(sum(name.encode())))
         for name in names
     }
-    with ShardFile(folder / "shard-0.safetensors", len(classes), ("factual", "alternative"), space) as writer:
+    label, both = label_of(folder.name, table(classes)), ("factual", "alternative")
+    with ShardFile(folder / "shard-0.safetensors", len(classes), both, space, label) as writer:
         for row, pair in enumerate(classes):
-            for which, name in zip(("factual", "alternative"), pair, strict=True):
+            for which, name in zip(both, pair, strict=True):
                 noisy = own[name] + noise * torch.randn(space.input_dim, generator=generator)
                 writer.write(which, row, scale * noisy)
     table(classes).to_parquet(folder / "rows.parquet")
-    return StoredRows(folder, space)
+    return StoredRows(folder, space, folder.name)

@@ -19,6 +19,7 @@ from gradiend.examples.tables import (
     shortened,
 )
 from gradiend.experiment import Columns
+from gradiend.tables import NEUTRAL
 
 _COLUMNS = ("split", "text", "masked", "factual")
 _DEFAULT = Columns()
@@ -92,4 +93,4 @@ def _halves(size: int, seed: int) -> np.ndarray:
 
 
 def _numbered(texts: pd.DataFrame) -> pd.DataFrame:
-    return texts[list(_COLUMNS)].astype(TEXT).assign(id=np.arange(len(texts)))[["id", *_COLUMNS]]
+    return texts[list(_COLUMNS)].astype(TEXT).assign(id=np.arange(len(texts)))[list(NEUTRAL)]

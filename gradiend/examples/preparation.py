@@ -24,8 +24,7 @@ from gradiend.examples.summary import summary
 from gradiend.examples.tables import shortened
 from gradiend.examples.transitions import Transitions, transitions
 from gradiend.settings import PrepareData
-
-COLUMNS = ["id", "split", "masked", "factual", "alternative", "factual_class", "alternative_class", "batch"]
+from gradiend.tables import EXAMPLES
 
 
 @dataclass(frozen=True)
@@ -117,4 +116,6 @@ def _neutral(settings: PrepareData, made: Transitions) -> pd.DataFrame:
 def _with_batches(examples: pd.DataFrame, settings: PrepareData) -> pd.DataFrame:
     train = examples[examples["split"] == "train"]
     numbers = batches(train, settings.train_batch_size, settings.target_classes, settings.seed)
-    return examples.assign(id=examples.index, batch=numbers.reindex(examples.index))[COLUMNS].reset_index(drop=True)
+    return examples.assign(id=examples.index, batch=numbers.reindex(examples.index))[list(EXAMPLES)].reset_index(
+        drop=True
+    )

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from gradiend.files import naming, replacing
 from gradiend.gradients.live import LiveRows
+from gradiend.gradients.rows import label_of
 from gradiend.gradients.shard_file import ShardFile, filled
 from gradiend.gradients.shards import allocated, chunks_of
 from gradiend.interruption import Signals
@@ -44,16 +45,16 @@ class BegunShard:
 
     @contextmanager
     def writing(
-        self, split: str, rows: int, names: Sequence[str], space: ParameterSpace
+        self, split: str, rows: pd.DataFrame, names: Sequence[str], space: ParameterSpace
     ) -> Iterator[tuple[ShardFile, int]]:
-        """The file of a split, and how many of its chunks are in it already; see `keep`."""
+        """The file of these rows of a split, and how many of its chunks are in it already; see `keep`."""
         path = self._path(split)
         with naming(self._folder / split / self._name):
             if self._done.get(split) and not path.exists():  # it had its name already, and was deleted under it
                 self._save({**self._done, split: 0})
             if self._done.get(split):
                 LOG.info("%s rows: goes on after %d chunks of texts", split, self._done[split])
-            with ShardFile(path, rows, names, space) as file:
+            with ShardFile(path, len(rows), names, space, label_of(split, rows)) as file:
                 yield file, self._done.get(split, 0)
 
     def keep(self, split: str, done: int, *, at_once: bool = False) -> None:
@@ -108,10 +109,10 @@ def write_split(
     """
     names = ("factual",) if split == "neutral" else ("factual", "alternative")
     chunks = chunks_of(rows.by_length(), shard, shards)
-    count, positions = int((table["shard"] == shard).sum()), table["position"].tolist()
-    with begun.writing(split, count, names, rows.space) as (file, done):
+    own, positions = table[table["shard"] == shard], table["position"].tolist()
+    with begun.writing(split, own, names, rows.space) as (file, done):
         before = sum(len(chunk) for chunk in chunks[:done])
-        with tqdm(total=count, initial=before, desc=f"{split} rows", unit="row", mininterval=5) as bar:
+        with tqdm(total=len(own), initial=before, desc=f"{split} rows", unit="row", mininterval=5) as bar:
             for number, written in enumerate(filled(file, rows, chunks[done:], positions), start=done + 1):
                 bar.update(written)
                 begun.keep(split, number, at_once=signals.wants_state)

@@ -2,11 +2,12 @@
 
 A store is a folder of `shard-{i}.safetensors` with `factual` and `alternative`, `[rows, input_dim]` float32
 (neutral: `factual` only), their checksums `factual_sums` and `alternative_sums`, `[rows]` int32, and `rows.parquet`,
-which says for every row its shard, position, examples and classes.
+which says for every row its shard, position, examples and classes. A shard says of what split and examples it is.
 """
 
+import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gradiend.errors import GradiendError
-from gradiend.files import shown_bytes
+from gradiend.files import digest_bytes, shown_bytes
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 
@@ -67,22 +68,39 @@ def checksums(rows: np.ndarray) -> np.ndarray:
     return found
 
 
+def label_of(split: str, rows: pd.DataFrame) -> dict[str, str]:
+    """What a shard says of its rows, lines of their table: the split, and a digest of their examples and classes."""
+    own = rows.sort_values("position")
+    ids = [np.asarray(one, dtype="<i8") for one in own["example_ids"]]
+    counts = np.array([len(one) for one in ids], dtype="<i8")
+    classes = own[["factual_class", "alternative_class"]].astype(str).to_numpy().tolist()
+    content = (np.concatenate([counts, *ids]).tobytes(), json.dumps(classes).encode())
+    return {"split": split, "examples": digest_bytes(*content)[:16]}
+
+
 class StoredRows:
     """Rows of a store, memory-mapped: opening reads nothing but the table.
 
     A row is compared with its checksum when it is first read: `GradiendError` if it is not as it was written.
     """
 
-    def __init__(self, folder: Path, space: ParameterSpace) -> None:
-        """Raises `GradiendError` if a file is missing, broken, or holds rows of another space."""
+    def __init__(self, folder: Path, space: ParameterSpace, split: str) -> None:
+        """Raises `GradiendError` if a file is missing, broken, or holds rows of another space, split or table."""
         self.space = space
-        self.table = read_table(folder / "rows.parquet")
-        counts = self.table["shard"].value_counts(sort=False)
-        for shard, positions in self.table.groupby("shard")["position"]:
+        self.table = read_table(folder / "rows.parquet", ROW_COLUMNS)
+        self._shards: dict[int, tuple[_Stored, _Stored]] = {}
+        for shard in self.table["shard"].unique():
+            own = self.table[self.table["shard"] == shard]
+            positions = own["position"]
             if not np.array_equal(np.sort(positions), np.arange(len(positions))):
                 wrong = f"{folder / 'rows.parquet'}: the positions of shard {shard} are not 0 to {len(positions) - 1}"
                 raise GradiendError(f"{wrong}; delete it and run again")
-        self._shards = {i: _open_shard(folder / f"shard-{i}.safetensors", space, n) for i, n in counts.items()}
+            try:
+                label = label_of(split, own)
+            except (TypeError, ValueError) as error:
+                wrong = f"{folder / 'rows.parquet'}: example_ids should be lists of integers ({error})"
+                raise GradiendError(f"{wrong}; delete it and run again") from error
+            self._shards[shard] = _open_shard(folder / f"shard-{shard}.safetensors", space, len(own), label)
         self._shard = self.table["shard"].to_numpy()
         self._position = self.table["position"].to_numpy()
 
@@ -155,7 +173,7 @@ class _Stored:
         self._checked[positions] = True
 
 
-def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[_Stored, _Stored]:
+def _open_shard(path: Path, space: ParameterSpace, rows: int, label: Mapping[str, str]) -> tuple[_Stored, _Stored]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -163,6 +181,8 @@ def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[_Stored, 
             if sorted(file.keys()) != sorted([*names, *(name + SUMS for name in names)]):
                 raise GradiendError(f"{path}: not a row file, it has {sorted(file.keys())}; delete it and run again")
             tensors = [_Stored(file, name, path) for name in names]
+    except FileNotFoundError as error:
+        raise GradiendError(f"{path}: no such file") from error
     except (OSError, SafetensorError) as error:
         raise GradiendError(f"{path}: not a readable row file ({error}); delete it and run again") from error
     if metadata.get("space") != space.digest:
@@ -171,6 +191,11 @@ def _open_shard(path: Path, space: ParameterSpace, rows: int) -> tuple[_Stored, 
         raise GradiendError(
             f"{path}: it has {len(tensors[0])} rows, and rows.parquet names {rows}; delete both and run again"
         )
+    found = {name: metadata.get(name) for name in label}
+    if found != label:
+        other = f"split '{found['split']}', not '{label['split']}'" if found["split"] != label["split"] else ""
+        what = f"of {other or 'other examples than rows.parquet names'}"
+        raise GradiendError(f"{path}: its rows are {what}; delete both and run again")
     return tensors[0], tensors[-1]
 
 

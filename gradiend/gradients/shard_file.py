@@ -4,7 +4,7 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,14 +19,18 @@ from gradiend.space import ParameterSpace
 class ShardFile:
     """A file of `names`, each `[rows, input_dim]` float32, whose rows are written in any order, with their checksums.
 
+    Its `label`, that of `label_of`, says of what rows it is.
     A file of the right size at `path` is the same one, begun earlier, and goes on. Whether it is complete the file does
     not say: until then it should have another name.
     """
 
-    def __init__(self, path: Path, rows: int, names: Sequence[str], space: ParameterSpace) -> None:
+    def __init__(
+        self, path: Path, rows: int, names: Sequence[str], space: ParameterSpace, label: Mapping[str, str]
+    ) -> None:
         shapes: dict[str, tuple[str, list[int]]] = {name: ("F32", [rows, space.input_dim]) for name in names}
         shapes |= {name + SUMS: ("I32", [rows]) for name in names}
-        header: dict[str, object] = {"__metadata__": {"space": space.digest, "about": json.dumps(dict(space.about))}}
+        about = {"space": space.digest, "about": json.dumps(dict(space.about)), **label}
+        header: dict[str, object] = {"__metadata__": about}
         starts, end = {}, 0
         for name, (kind, shape) in shapes.items():
             starts[name], end = end, end + 4 * math.prod(shape)

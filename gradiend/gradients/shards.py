@@ -50,8 +50,7 @@ def shards_of(folder: Path, made_from: str, wanted: int) -> int:
         found = read_json(folder / RECORD)
     except GradiendError:
         return wanted
-    own = isinstance(found, dict) and found.get("made_from") == made_from
-    return int(found["shards"]) if own else wanted
+    return int(found["shards"]) if found.get("made_from") == made_from else wanted
 
 
 def bytes_of_others(folder: Path, shard: int) -> int:

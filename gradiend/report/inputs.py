@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gradiend.errors import GradiendError
 from gradiend.report.entries import trained_part
 from gradiend.report.numbers import known, number
 from gradiend.settings import STAGES
@@ -56,8 +57,13 @@ class Inputs:
 
     @cached_property
     def selected(self) -> int:
-        """The selected seed."""
-        return int(self.seed_report["best_seed"])
+        """The selected seed. Raises `GradiendError` where it is none of those that were trained."""
+        found, tried = self.seed_report["best_seed"], [run["seed"] for run in self.seed_report["runs"]]
+        trained = [training["seed"] for training in self.trainings if training["seed"] in tried]
+        if found not in trained:
+            what = f"best_seed {found!r} of its seed_report.json is none of the trained seeds {trained}"
+            raise GradiendError(f"{self.folder}: {what}; delete that file and run again")
+        return int(found)
 
     @cached_property
     def by_loss(self) -> bool:

@@ -18,7 +18,7 @@ from gradiend.settings import CacheGradients, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
 from gradiend.stages.live import neutral_rows, split_rows
-from gradiend.tables import read_table, write_table
+from gradiend.tables import NEUTRAL, read_examples, read_table, write_table
 
 SPLITS = ("train", "validation", "test")
 
@@ -48,10 +48,10 @@ def run(
     base = load_base_model(settings.base_model, device=device)
     model = with_mlm_head(base, settings.base_model, mlm_head)
     capture = Capture(model, kept)
-    table = read_table(examples)
+    table = read_examples(examples)
     rows = {split: split_rows(settings, model, capture, table, split, eval_batch_size) for split in SPLITS}
     by_base = capture if model is base else Capture(base, kept)
-    rows["neutral"] = neutral_rows(settings, base, by_base, read_table(neutral), eval_batch_size)
+    rows["neutral"] = neutral_rows(settings, base, by_base, read_table(neutral, NEUTRAL), eval_batch_size)
     needed = sum(bytes_needed(len(own.table), 1 if split == "neutral" else 2, kept) for split, own in rows.items())
     base_files = model_files(settings.base_model.name, settings.base_model.revision)
     inputs = [path for path in (examples, neutral, space, mlm_head) if path is not None]

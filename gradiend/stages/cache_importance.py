@@ -19,7 +19,7 @@ from gradiend.labels import labels
 from gradiend.settings import BaseModel, CacheImportance
 from gradiend.space import select_parameters
 from gradiend.stages.command import main
-from gradiend.tables import read_table
+from gradiend.tables import read_examples
 from gradiend.tensor_files import save_tensors
 
 
@@ -34,7 +34,7 @@ def run(
 ) -> str:
     """Write `importance.safetensors`: one float32 tensor per selected parameter, its order in the metadata."""
     base = with_mlm_head(load_base_model(settings.base_model, device=device), settings.base_model, mlm_head)
-    sample = even_sample(read_table(examples), settings.target_classes, settings.n_samples, settings.seed)
+    sample = even_sample(read_examples(examples), settings.target_classes, settings.n_samples, settings.seed)
     drawn, pairs = len(sample), encode_pairs(base, sample)
     sample = sample[np.array([pair is not None for pair in pairs], dtype=bool)]
     if sample.empty:

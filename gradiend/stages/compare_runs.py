@@ -22,7 +22,7 @@ from gradiend.comparison import (
     overlaps,
     pairs_in_words,
 )
-from gradiend.cross_encoding import NO_ENCODER, cross_classes, cross_correlations
+from gradiend.cross_encoding import COLUMNS, NO_ENCODER, cross_classes, cross_correlations
 from gradiend.errors import GradiendError
 from gradiend.files import replacing, write_json, write_text
 from gradiend.model import GradiendModel
@@ -66,7 +66,7 @@ def run(
     if sorted(runs) != sorted(settings.runs):
         raise GradiendError(f"--runs {' '.join(runs)}: should be those of the settings: {' '.join(settings.runs)}")
     loaded = {name: GradiendModel.from_pretrained(folder) for name, folder in zip(runs, models, strict=True)}
-    encoded = {path.name.removesuffix(".parquet"): read_table(path) for path in encodings}
+    encoded = {path.name.removesuffix(".parquet"): read_table(path, COLUMNS) for path in encodings}
     groups = [group for group in grouped(loaded) if len(group) > 1]
     found = [compare(group, encoded, settings.topk) for group in groups]
     for name, empty in NOTHING.items():

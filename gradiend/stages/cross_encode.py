@@ -14,7 +14,7 @@ from gradiend.space import union
 from gradiend.stages.command import main
 from gradiend.stages.evaluate_encoder import used_positions
 from gradiend.stages.live import split_rows
-from gradiend.tables import read_table, write_table
+from gradiend.tables import read_examples, write_table
 
 
 def run(
@@ -42,7 +42,7 @@ def run(
     space = union(encoder.space for encoder in (own or {name: known[name]}).values())
     base_model = load_base_model(settings.rows.base_model, device=device)
     capture = Capture(with_mlm_head(base_model, settings.rows.base_model, mlm_head), space)
-    rows = split_rows(settings.rows, capture.base, capture, read_table(examples), "test", eval_batch_size)
+    rows = split_rows(settings.rows, capture.base, capture, read_examples(examples), "test", eval_batch_size)
     positions = set(used_positions(rows, settings))
     order = [row for chunk in rows.by_length() for row in chunk if row in positions]
     write_table(out, encode_rows_of(own, rows, order, settings.target_classes))

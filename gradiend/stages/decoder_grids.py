@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -11,7 +12,8 @@ from gradiend.backbones.loading import load_base_model, with_mlm_head
 from gradiend.baselines import mean_difference_update
 from gradiend.choice import Aim, aims, candidates_of
 from gradiend.decoding import Grid
-from gradiend.files import folder_files, read_json
+from gradiend.errors import GradiendError
+from gradiend.files import digest_bytes, folder_files, read_json
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.rows import Rows, StoredRows
 from gradiend.identity import identity
@@ -24,7 +26,7 @@ from gradiend.settings import EvaluateDecoder, canonical
 from gradiend.space import ParameterSpace
 from gradiend.stages.evaluation_set import SPLITS, EvaluationSet
 from gradiend.stages.live import split_rows
-from gradiend.tables import read_table
+from gradiend.tables import NEUTRAL, read_examples, read_table
 
 BASELINE_STEPS = 3  # of 1,000 tokens: what decides on a candidate of the baseline, which nobody rewrites a model with
 
@@ -54,6 +56,16 @@ class DecoderInputs:
         return identity("evaluate_decoder", *options, read=read, large=large)
 
 
+def _data_summary(inputs: DecoderInputs) -> dict[str, Any]:
+    """The summary of the examples. Raises `GradiendError` where it is that of others, which have other forms."""
+    found = read_json(inputs.data_summary)
+    if found["examples_digest"] != digest_bytes(inputs.examples.read_bytes()):
+        raise GradiendError(
+            f"{inputs.data_summary}: is the summary of other examples than {inputs.examples}; delete both and run again"
+        )
+    return found
+
+
 class DecoderGrids:
     """The candidates of the GRADIEND's decoder and of the baseline, on the base model and the splits asked for."""
 
@@ -66,10 +78,10 @@ class DecoderGrids:
         splits: Sequence[str] = SPLITS,
     ) -> None:
         self.settings, self.gradiend, self._inputs = inputs.settings, gradiend, inputs
+        forms = _data_summary(inputs)["surface_forms"]
         self._base = load_base_model(self.settings.base_model, device=device)
-        self._examples = read_table(inputs.examples)
-        forms = read_json(inputs.data_summary)["surface_forms"]
-        tables = (self._examples, read_table(inputs.neutral))
+        self._examples = read_examples(inputs.examples)
+        tables = (self._examples, read_table(inputs.neutral, NEUTRAL))
         rewriter = Rewriter(self._base.parameters(), gradiend.space)
         evaluation = EvaluationSet(self.settings, self._base, *tables, forms, inputs.eval_batch_size)
         self.splits = {split: evaluation.evaluator(split, rewriter, measurements) for split in splits}
@@ -81,7 +93,7 @@ class DecoderGrids:
         """The candidates of the mean difference of the training rows, which are computed where none are stored."""
         stored = self._inputs.train_rows
         space = ParameterSpace.load(self._inputs.space)
-        rows = StoredRows(stored.parent, space) if stored else self._live_rows(space)
+        rows = StoredRows(stored.parent, space, "train") if stored else self._live_rows(space)
         return Grid(self.splits["validation"].brief(BASELINE_STEPS), mean_difference_update(rows, self.gradiend))
 
     @property

@@ -20,7 +20,7 @@ from gradiend.settings import EvaluateDecoder
 from gradiend.stages.command import main
 from gradiend.stages.decoder_grids import DecoderGrids, DecoderInputs
 from gradiend.stages.own_gradiend import own_gradiend
-from gradiend.tables import write_table
+from gradiend.tables import GRID, write_table
 
 
 def run(
@@ -147,7 +147,7 @@ class _Evaluation:
             if result.chosen.candidate is not None and result.test is not None:
                 measured.append((result.chosen.candidate, "test", result.test))
             lines += [_line(result.aim, candidate, split, numbers) for candidate, split, numbers in measured]
-        return pd.DataFrame(lines, columns=None if lines else GRID_COLUMNS)
+        return pd.DataFrame(lines, columns=None if lines else list(GRID))
 
     def sentence(self, results: "list[_Result]") -> str:
         """One line: what each choice does on test."""
@@ -180,11 +180,6 @@ class _Result:
 
     def __init__(self, aim: Aim, grid: Grid, chosen: Chosen, test: Measured | None) -> None:
         self.aim, self.grid, self.chosen, self.test = aim, grid, chosen, test
-
-
-GRID_COLUMNS = [
-    "target_class", "direction", "feature_factor", "learning_rate", "refined", "split", "lms", "lms_se", "passes",
-]  # fmt: skip
 
 
 def _line(aim: Aim, candidate: Candidate, split: str, measured: Measured) -> dict[str, Any]:
@@ -220,7 +215,7 @@ def _write_nothing(settings: EvaluateDecoder, grid: Path, positions: Path, summa
     nothing = dict.fromkeys(("learning_rate", "feature_factor", "validation", "test")) | {"reason": reason}
     classes = {name: {d: nothing for d in settings.directions if d != "balance"} for name in settings.target_classes}
     balance = {"balance": {"balance": nothing}} if "balance" in settings.directions else {}
-    write_table(grid, pd.DataFrame(columns=GRID_COLUMNS))
+    write_table(grid, pd.DataFrame(columns=list(GRID)))
     write_table(positions, pd.DataFrame(columns=["text_id", "pattern", "position", "token_id"]))
     write_json(
         summary,

@@ -10,6 +10,7 @@ from gradiend.baselines import mean_difference
 from gradiend.caps import capped
 from gradiend.devices import AUTO
 from gradiend.encoding import Encoding, encode_split, in_words, metrics_of, no_metrics
+from gradiend.errors import GradiendError
 from gradiend.files import read_json, write_json
 from gradiend.gradients.rows import Rows, classes_by_example
 from gradiend.model import GradiendModel
@@ -42,14 +43,24 @@ def run(
     Rows are stored ones (`rows.parquet` files) or, where not given, computed. Their space is by default the
     GRADIEND's own.
     """
+    trained = _training(training, model, seed)
     gradiend = own_gradiend(model, settings)
     rows_space = gradiend.space if space is None else ParameterSpace.load(space)
     source = RowSource(settings.live, rows_space, examples, eval_batch_size, device, mlm_head=mlm_head)
     metrics = _metrics(gradiend, source, settings, train_rows, validation_rows)
-    trained = read_json(training)
     write_json(out, metrics | {"seed": seed, "loss": trained["loss"], "training_score": trained["training_score"]})
     beside = ", ".join(f"{name.replace('_', ' ')} {_number(value)}" for name, value in metrics["baselines"].items())
     return f"seed {seed}: {in_words(metrics)} on validation (n = {metrics['n']}; {beside})"
+
+
+def _training(path: Path, model: Path, seed: int) -> dict[str, Any]:
+    """The training of a model. Raises `GradiendError` where the file is of another seed or run."""
+    found = read_json(path)
+    if found["seed"] != seed:
+        raise GradiendError(f"{path}: is of seed {found['seed']}, not {seed}: give the files of one seed")
+    if found != read_json(model / "training.json"):
+        raise GradiendError(f"{path}: is of another training than {model}; delete both and run again")
+    return found
 
 
 def training_direction(source: RowSource, train_rows: Path | None, settings: EvaluateEncoder) -> Tensor:

@@ -22,7 +22,7 @@ def run(*, links: Path, out: Path) -> str:
 
 def _read(links: Path) -> dict[str, str]:
     found = read_json(links)
-    if not isinstance(found, dict) or not all(isinstance(target, str) for target in found.values()):
+    if not all(isinstance(target, str) for target in found.values()):
         raise GradiendError(
             f"{links}: should be an object of texts, {{path: what it points to}}; delete it and run again"
         )

@@ -16,7 +16,7 @@ from gradiend.gradients.capture import Capture, Pair
 from gradiend.gradients.live import LiveRows, batch_table, encode_pairs, example_table
 from gradiend.settings import BaseModel, CacheGradients, canonical, read_settings
 from gradiend.space import ParameterSpace
-from gradiend.tables import read_table
+from gradiend.tables import NEUTRAL, read_examples, read_table
 
 NEUTRAL_TEXTS = 1000
 
@@ -36,9 +36,9 @@ def open_split(
     base = _loaded(canonical(settings.base_model), device)
     if split == "neutral":
         assert neutral is not None
-        return neutral_rows(settings, base, Capture(base, space), read_table(neutral), batch_size)
+        return neutral_rows(settings, base, Capture(base, space), read_table(neutral, NEUTRAL), batch_size)
     model = with_mlm_head(base, settings.base_model, mlm_head)
-    return split_rows(settings, model, Capture(model, space), read_table(examples), split, batch_size)
+    return split_rows(settings, model, Capture(model, space), read_examples(examples), split, batch_size)
 
 
 @lru_cache(maxsize=1)

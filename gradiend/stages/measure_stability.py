@@ -8,7 +8,7 @@ from gradiend.errors import GradiendError
 from gradiend.files import read_json, write_json, write_text
 from gradiend.model import GradiendModel
 from gradiend.plots_comparison import seed_pairs
-from gradiend.selection import has_converged
+from gradiend.selection import has_converged, require_same_training
 from gradiend.settings import MeasureStability
 from gradiend.stability import stability
 from gradiend.stages.command import main
@@ -19,6 +19,8 @@ def run(*, settings: MeasureStability, configs: list[Path], evaluations: list[Pa
     if len(configs) != len(evaluations):
         raise GradiendError(f"{len(configs)} --configs and {len(evaluations)} --evaluations: give one of each per seed")
     folders = [config.parent for config in configs]
+    for folder, evaluation in zip(folders, evaluations, strict=True):
+        require_same_training(evaluation, folder / "training.json")
     read = {int(one["seed"]): (one, folder) for one, folder in zip(map(read_json, evaluations), folders, strict=True)}
     metric, threshold = settings.convergent_metric, settings.convergent_score_threshold
     converged = sorted(seed for seed, (one, _) in read.items() if has_converged(one, metric, threshold))

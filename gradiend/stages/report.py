@@ -19,7 +19,7 @@ from gradiend.report.tables_provenance import config_file
 from gradiend.settings import Report
 from gradiend.space import ParameterSpace
 from gradiend.stages.command import main
-from gradiend.tables import read_table
+from gradiend.tables import ENCODINGS, GRID, NEUTRAL, PREDICTIONS, TRIALS, read_examples, read_table
 
 
 def run(
@@ -65,13 +65,13 @@ def run(
         seed_report=read_json(seed_report),
         data_summary=read_json(data_summary),
         metrics=read_json(metrics),
-        encodings=read_table(encodings),
-        grid=read_table(grid),
+        encodings=read_table(encodings, ENCODINGS),
+        grid=read_table(grid, GRID),
         decoder=read_json(decoder),
         rewritten=read_json(rewritten),
-        predictions=read_table(predictions),
-        examples=read_table(examples),
-        neutral=read_table(neutral),
+        predictions=read_table(predictions, PREDICTIONS),
+        examples=read_examples(examples),
+        neutral=read_table(neutral, NEUTRAL),
         space=gradiend.space,
         weights=trained_weights(gradiend),
         model_config=dataclasses.asdict(gradiend.config),
@@ -80,7 +80,7 @@ def run(
         name=name or "",
         benchmarks=read_benchmarks(benchmarks),
         mlm_head=read_json(mlm_head) if mlm_head else None,
-        tuning=read_table(tuning) if tuning else None,
+        tuning=read_table(tuning, TRIALS) if tuning else None,
     )
     parts = sections(inputs)
     svgs = {one.name: drawing.svg(one.figure, one.name) for one in _pictures(parts) if one.figure is not None}

@@ -1,6 +1,8 @@
 """Base model, GRADIEND and the choices -> rewritten models as plain Hugging Face model folders, and what they write."""
 
+import math
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,16 @@ from gradiend.backbones.loading import load_base_model
 from gradiend.errors import GradiendError
 from gradiend.files import file_name, read_json, remove, replacing, write_json
 from gradiend.model import GradiendModel
-from gradiend.predictions import COLUMNS, shown_examples, top_predictions
+from gradiend.predictions import shown_examples, top_predictions
 from gradiend.rewriting import Rewriter
 from gradiend.settings import RewriteModel
 from gradiend.stages.command import main
-from gradiend.tables import read_table, write_table
+from gradiend.tables import PREDICTIONS, read_examples, write_table
 
 MARK = "gradiend.json"  # in every folder that is written here
 SHOWN = 10  # test examples whose predictions are noted
-BASE = "base"
+BASE, BALANCE = "base", "balance"
+NO_CHOICES = (BASE, "baselines", "examples", "neutral", "lms_ratio")  # what else the decoder's summary has
 
 
 def run(*, settings: RewriteModel, model: Path, decoder: Path, examples: Path, predictions: Path, out: Path) -> str:
@@ -32,12 +35,11 @@ def run(*, settings: RewriteModel, model: Path, decoder: Path, examples: Path, p
     Where nothing was chosen no base model is loaded, and it is empty.
     """
     gradiend = GradiendModel.from_pretrained(model)
-    found = read_json(decoder)
-    choices = {name: found[name] for name in (*gradiend.config.target_classes, "balance") if name in found}
+    choices = _read_choices(decoder, gradiend.config.target_classes)
     _remove_earlier(out)
     chosen = any(choice["learning_rate"] is not None for own in choices.values() for choice in own.values())
     base = load_base_model(settings.base_model, device="cpu") if chosen else None
-    shown = shown_examples(read_table(examples), gradiend.config.target_classes, SHOWN)
+    shown = shown_examples(read_examples(examples), gradiend.config.target_classes, SHOWN)
     tables = [] if base is None else [_predictions(base, shown, BASE, BASE)]
     summary: dict[str, dict[str, Any]] = {}
     for name, own in choices.items():
@@ -54,11 +56,38 @@ def run(*, settings: RewriteModel, model: Path, decoder: Path, examples: Path, p
                 "feature_factor": choice["feature_factor"],
                 "reason": choice["reason"],
             }
-    empty = pd.DataFrame(columns=["target_class", "direction", *COLUMNS])
+    empty = pd.DataFrame(columns=list(PREDICTIONS))
     write_table(predictions, pd.concat(tables, ignore_index=True) if tables else empty)
     write_json(out, summary)
     folders = [str(c["folder"]) for own in summary.values() for c in own.values() if c["folder"]]
     return f"rewrite_model: {len(folders)} written: {', '.join(folders)}" if folders else "rewrite_model: none chosen"
+
+
+def _read_choices(path: Path, target_classes: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The choices by class, or "balance", and direction, all of them checked before anything is written."""
+    found = {name: own for name, own in read_json(path).items() if name not in NO_CHOICES}
+    if not found or set(found) - {BALANCE} not in (set(), set(target_classes)):
+        there, wanted = (" and ".join(f"'{name}'" for name in names) for names in (found, target_classes))
+        what = f"its choices are for {there or 'no class'}: should be those for {wanted}"
+        raise GradiendError(f"{path}: {what}; delete it and run again")
+    for name, own in found.items():
+        directions = (BALANCE,) if name == BALANCE else ("strengthen", "weaken")
+        if not isinstance(own, dict) or not all(direction in directions for direction in own):
+            raise GradiendError(f"{path}: {name}: should have {' or '.join(directions)} alone; delete it and run again")
+        for direction, choice in own.items():
+            if not isinstance(choice, dict) or not _is_choice(choice):
+                what = "learning_rate and feature_factor should be two numbers or null, with a reason"
+                raise GradiendError(f"{path}: {name}: {direction}: {what}; delete it and run again")
+    return found
+
+
+def _is_choice(choice: dict[str, Any]) -> bool:
+    """Whether there are two numbers to rewrite a model with, or none and why."""
+    numbers = [choice["learning_rate"], choice["feature_factor"]]
+    if numbers == [None, None]:
+        return isinstance(choice["reason"], str)
+    finite = all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+    return finite and isinstance(choice["reason"], str | None)
 
 
 def _remove_earlier(out: Path) -> None:
@@ -72,8 +101,8 @@ def _remove_earlier(out: Path) -> None:
 
 
 def _folder(name: str, direction: str) -> Path:
-    if direction == "balance":
-        return Path("balance")
+    if direction == BALANCE:
+        return Path(BALANCE)
     return Path(file_name(name)) if direction == "strengthen" else Path(direction, file_name(name))
 
 

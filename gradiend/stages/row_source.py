@@ -25,7 +25,7 @@ class RowSource:
     def open(self, split: str, stored: Path | None) -> Rows:
         """The rows of a split; `stored` is the `rows.parquet` of its store."""
         if stored is not None:
-            return StoredRows(stored.parent, self.space)
+            return StoredRows(stored.parent, self.space, split)
         if self.live is None or self.examples is None:
             raise GradiendError(f"no {split} rows: give --{split}-rows, or --examples and settings with 'live'")
         from gradiend.stages.live import open_split  # imports transformers

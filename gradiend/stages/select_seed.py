@@ -10,7 +10,7 @@ from typing import Any
 from gradiend.errors import GradiendError
 from gradiend.files import read_json, replacing, write_json
 from gradiend.folders import require_replaceable
-from gradiend.selection import SeedRun, select
+from gradiend.selection import SeedRun, require_same_training, select
 from gradiend.settings import SelectSeed
 from gradiend.stages.command import main
 
@@ -46,9 +46,8 @@ def run(
 
 
 def _seed_run(evaluation: Path, training: Path) -> SeedRun:
+    require_same_training(evaluation, training)
     metrics, trained = read_json(evaluation), read_json(training)
-    if metrics["seed"] != trained["seed"]:
-        raise GradiendError(f"{evaluation} is of seed {metrics['seed']}, {training} of seed {trained['seed']}")
     return SeedRun(metrics["seed"], str(training.parent / "model"), metrics, trained["training_score"])
 
 

@@ -120,8 +120,7 @@ def training_json(trained: Trained, settings: Train, seed: int) -> dict[str, Any
 
 def tuned_rate(path: Path) -> float:
     """The rate that a search found. Raises `GradiendError` where the file does not say one."""
-    content = read_json(path)
-    rate = content.get("learning_rate") if isinstance(content, dict) else None
+    rate = read_json(path).get("learning_rate")
     if not isinstance(rate, float) or not 0 < rate < math.inf:
         raise GradiendError(f"{path}: learning_rate {rate!r} is wrong: should be a number > 0; delete it and run again")
     return rate

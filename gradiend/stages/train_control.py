@@ -28,7 +28,7 @@ from gradiend.stages.live import open_split
 from gradiend.stages.post_prune import pruned
 from gradiend.stages.row_source import RowSource
 from gradiend.stages.train import training_json, tuned_rate
-from gradiend.tables import read_table, write_table
+from gradiend.tables import read_examples, write_table
 from gradiend.training import oriented, reads_evaluation_rows, train, untrained
 
 
@@ -127,8 +127,8 @@ def _training_rows(settings: TrainControl, source: RowSource, examples: Path, se
         if other != folder:
             remove(other)
     if all((folder / "train" / name).exists() for name in ("rows.parquet", "shard-0.safetensors")):
-        return StoredRows(folder / "train", source.space)
-    write_table(folder / "examples.parquet", mixed(read_table(examples), seed))
+        return StoredRows(folder / "train", source.space, "train")
+    write_table(folder / "examples.parquet", mixed(read_examples(examples), seed))
     live = _live_rows(settings, source, folder / "examples.parquet")
     return _stored(live, folder) if settings.use_cached_gradients else live
 
@@ -148,7 +148,7 @@ def _stored(rows: LiveRows, folder: Path) -> StoredRows:
             write_split(begun, "train", rows, table, 0, 1, signals)
         write_table(folder / "train" / "rows.parquet", table[list(ROW_COLUMNS)])
         begun.finish(["train"])
-    return StoredRows(folder / "train", rows.space)
+    return StoredRows(folder / "train", rows.space, "train")
 
 
 def _number(value: float | None) -> str:

@@ -18,7 +18,7 @@ from gradiend.files import write_json
 from gradiend.mlm_head import WEIGHT_DECAYS, Features, features, forms_of, quality, train_head
 from gradiend.settings import TrainMlmHead
 from gradiend.stages.command import main
-from gradiend.tables import read_table
+from gradiend.tables import read_examples
 
 LOG = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
@@ -41,7 +41,7 @@ def run(
     asked = settings.base_model.mlm_head
     if asked is None or not isinstance(base, CausalLM):
         raise GradiendError("--settings: base_model is not one with prediction_objective clm_mlm_head")
-    table = read_table(examples)
+    table = read_examples(examples)
     forms = forms_of(table)
     windows = [asked.right_window] if isinstance(asked.right_window, int) else asked.right_window
     by_window: dict[int, dict[str, Features]] = {}

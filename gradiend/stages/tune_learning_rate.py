@@ -42,7 +42,7 @@ def run(
     kept = ParameterSpace.load(space)
     stores = [train_rows, validation_rows]
     begun = Partial(partial, training_identity("tune_learning_rate", settings, kept.digest, stores=stores))
-    rows = [StoredRows(table.parent, kept) for table in stores]
+    rows = [StoredRows(table.parent, kept, split) for table, split in zip(stores, ("train", "validation"), strict=True)]
     found = tune(settings, kept, *rows, devices=devices_of_training(device_encoder, device_decoder), partial=begun)
     chosen, notes = choose(found, settings.train.convergent_metric), remarks(found, settings.train.convergent_metric)
     write_table(trials, pd.DataFrame([dataclasses.asdict(trial) for trial in found]))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from gradiend.files import read_json
 from gradiend.model import GradiendModel
 from gradiend.report.entries import trained_weights
 from gradiend.report.inputs import Inputs, read_benchmarks
-from gradiend.tables import read_table
+from gradiend.tables import ENCODINGS, EXAMPLES, GRID, NEUTRAL, PREDICTIONS, TRIALS, read_table
 from gradiend.trainer.pipeline import Pipeline
 
 
@@ -26,18 +27,18 @@ def inputs_of(pipeline: Pipeline) -> Inputs:
         seed_report=read_json(own.seed_report),
         data_summary=read_json(own.data_summary),
         metrics=_json(own.metrics),
-        encodings=_table(own.encodings),
-        grid=_table(own.grid),
+        encodings=_table(own.encodings, ENCODINGS),
+        grid=_table(own.grid, GRID),
         decoder=_json(own.decoder_summary),
         rewritten=_json(own.rewritten),
-        predictions=_table(own.predictions),
-        examples=_table(own.examples),
-        neutral=_table(own.neutral),
+        predictions=_table(own.predictions, PREDICTIONS),
+        examples=_table(own.examples, EXAMPLES),
+        neutral=_table(own.neutral, NEUTRAL),
         weights=trained_weights(gradiend),
         config=json.loads(pipeline.settings("report"))["config"],
         folder=str(own.root),
         mlm_head=_json(own.mlm_head_quality) or None,
-        tuning=_table(own.trials) if own.trials.exists() else None,
+        tuning=_table(own.trials, TRIALS) if own.trials.exists() else None,
         space=gradiend.space,
         model_config=dataclasses.asdict(gradiend.config),
         benchmarks=read_benchmarks(own.root / "benchmarks"),
@@ -48,5 +49,5 @@ def _json(path: Path) -> Any:
     return read_json(path) if path.exists() else {}
 
 
-def _table(path: Path) -> pd.DataFrame:
-    return read_table(path) if path.exists() else pd.DataFrame()
+def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    return read_table(path, columns) if path.exists() else pd.DataFrame()

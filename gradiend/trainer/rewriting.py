@@ -54,7 +54,10 @@ def write_rewritten(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary, replacing(folder) as new:
         decoder, out = Path(temporary) / "decoder.json", Path(temporary) / "rewritten" / "summary.json"
-        write_json(decoder, {target_class: {direction: dict(choice)}})
+        choices: dict[str, dict[str, Any]] = {target_class: {direction: dict(choice)}}
+        if target_class in (classes := pipeline.config.target_classes):  # the stage wants the other one, too
+            choices = {name: {} for name in classes} | choices
+        write_json(decoder, choices)
         call = pipeline.calls.rewrite_model()
         pipeline.run(
             dataclasses.replace(call, reads={**call.reads, "decoder": decoder}),

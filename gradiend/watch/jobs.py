@@ -164,8 +164,7 @@ def _evaluation(folder: Path, planned: PlannedJob, begun: float) -> Mapping[str,
     path = folder / planned.evaluation
     if _job(folder, planned, begun).state != DONE or not path.is_file():
         return None
-    found: Mapping[str, Any] = read_json(path)
-    return found
+    return read_json(path)
 
 
 def _place(job: Job, runs: Sequence[str]) -> tuple[list[int], int, list[int], str]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gradiend.errors import GradiendError
 from gradiend.files import read_json, write_json
 from gradiend.selection import has_converged, next_seeds
 
@@ -75,11 +76,14 @@ def read_plan(folder: Path) -> Plan | None:
     if not path.is_file():
         return None
     content, begun = read_json(path), path.stat().st_mtime
-    searches = tuple(
-        SeedSearch(**{**one, "seeds": tuple(one["seeds"]), "jobs": tuple(map(_planned, one["jobs"]))})
-        for one in content["searches"]
-    )
-    return Plan(tuple(content["runs"]), _planned(content["jobs"]), searches, begun)
+    try:
+        searches = tuple(
+            SeedSearch(**{**one, "seeds": tuple(one["seeds"]), "jobs": tuple(map(_planned, one["jobs"]))})
+            for one in content["searches"]
+        )
+        return Plan(tuple(content["runs"]), _planned(content["jobs"]), searches, begun)
+    except TypeError as error:
+        raise GradiendError(f"{path}: not the plan of a workflow ({error}); delete it and run again") from error
 
 
 def _planned(jobs: Sequence[Mapping[str, Any]]) -> tuple[PlannedJob, ...]:

@@ -1,6 +1,7 @@
 """The stage report: files in, a page, its numbers and its figures out."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ from report_failures import with_a_degenerate_encoder, with_supervised_encoder, 
 from report_reader import options_of, page_of, write_run
 from report_runs import FIRST, SECOND, decoder_of, files
 
+from gradiend.errors import GradiendError
 from gradiend.files import read_json
 from gradiend.stages import report
 from gradiend.stages.command import main
@@ -72,6 +74,14 @@ def test_the_stage_is_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[st
     given = write_run(tmp_path, run)
     assert main(report.run, options_of(given)) == 0
     assert capsys.readouterr().out == f"report: {given['out']}\n"
+
+
+@pytest.mark.parametrize("seed", [7, None, [0]])
+def test_a_best_seed_that_was_not_trained_is_named(tmp_path: Path, seed: Any) -> None:
+    run = files()
+    run["seed_report"]["best_seed"] = seed
+    with pytest.raises(GradiendError, match=r"best_seed .* of its seed_report\.json is none of the trained seeds \["):
+        page_of(tmp_path, run)
 
 
 def test_a_broken_input_is_named_and_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

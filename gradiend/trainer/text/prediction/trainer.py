@@ -17,7 +17,7 @@ from gradiend.experiment import Columns, ControlConfig, DecoderConfig, Direction
 from gradiend.files import read_json
 from gradiend.model import GradiendModel
 from gradiend.space import ParameterSpace
-from gradiend.tables import read_table
+from gradiend.tables import ENCODINGS, read_table
 from gradiend.trainer.calls import Call
 from gradiend.trainer.configuration import base_model_of, configured, require_kinds, run_folder, write_config
 from gradiend.trainer.data import Table, as_neutral, as_source
@@ -169,7 +169,7 @@ class TextPredictionTrainer:
         call = self._pipeline.calls.evaluate_test()
         if max_size is None:
             self._bring(call)
-            metrics, encodings = read_json(call.writes["metrics"]), read_table(call.writes["encodings"])
+            metrics, encodings = read_json(call.writes["metrics"]), read_table(call.writes["encodings"], ENCODINGS)
         else:
             metrics, encodings = self._capped_evaluation(max_size)
         result: dict[str, Any] = metrics[SPLITS[split]]
@@ -297,7 +297,7 @@ class TextPredictionTrainer:
         with tempfile.TemporaryDirectory() as folder:
             writes = {"metrics": Path(folder) / "metrics.json", "encodings": Path(folder) / "encodings.parquet"}
             pipeline.run(pipeline.calls.evaluate_test(), writes)
-            return read_json(writes["metrics"]), read_table(writes["encodings"])
+            return read_json(writes["metrics"]), read_table(writes["encodings"], ENCODINGS)
 
     def _write_config(self) -> None:
         write_config(self.experiment_dir / "config.yaml", self._raw)
