@@ -113,7 +113,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"data__source": "exampels.csv"}, "data.source: exampels.csv: no such file (did you mean 'examples.csv'?)"),
     ({"model": "./modle"}, "model: './modle': no such folder, and not a Hugging Face id"),
     ({"model": {"name": "model", "revision": "v1"}}, "model.revision: 'v1': 'model' is a local folder"),
-    ({"training_arguments__output_dir": "model"}, "model: holds 'config.json', which is not of a GRADIEND"),
+    (
+        {"training_arguments__output_dir": "model"},
+        "training_arguments.output_dir: 'model' is in model 'model', of which every file is read",
+    ),
+    ({"training_arguments__output_dir": "mine"}, "mine: holds 'notes.txt', which is not of a GRADIEND"),
     ({"training_arguments__output_dir": "out/data"}, "training_arguments.output_dir: 'out/data' is in 'out/data'"),
 ]
 
@@ -124,6 +128,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_a_wrong_config_ends_before_any_job_with_one_line(
     finished: Experiment, changes: dict[str, Any], message: str
 ) -> None:
+    (finished.folder / "mine").mkdir(exist_ok=True)
+    (finished.folder / "mine" / "notes.txt").touch()
     finished.write(finished.config(changes), "wrong.yaml")
     output = finished.call("-n", config="wrong.yaml")
     assert only_line(output).startswith("wrong.yaml: ") and message in output
