@@ -16,6 +16,7 @@ from gradiend.plots_weights import BLUES, DARK_TEXT, LIGHT_TEXT
 SHARES = LinearSegmentedColormap.from_list("shares", ["#fdfdfd", *BLUES])  # pure white is the page's, dark at night
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#8a2d00", "#D55E00", "#f7f7f7", "#0072B2", "#00324f"])
 MOST_WRITTEN = 16  # runs, of a map in which numbers are written
+MOST_CELLS = 2500  # that are drawn one by one: a map of 200 runs took 10 MB of paths
 OUTSIDE = "outside"
 UNKNOWN, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
@@ -101,7 +102,7 @@ def _stacked(names: Sequence[str], count: int) -> tuple[Figure, Sequence[Axes]]:
     cell = 0.52 if len(names) <= MOST_WRITTEN else 0.24
     margin = 0.6 + 0.075 * max(len(short(name, LONGEST_RUN)) for name in names)
     side = max(WIDTH, margin + 0.8 + cell * len(names))
-    figure = Figure(figsize=(side, count * side * 0.95), layout="constrained")
+    figure = Figure(figsize=(side, count * side * 0.95), layout="constrained", dpi=100 if len(names) <= 50 else 50)
     return figure, list(figure.subplots(count, 1, squeeze=False)[:, 0])
 
 
@@ -110,7 +111,8 @@ def _map(
 ) -> None:
     values = table.to_numpy(float)
     low, high = limits[0], limits[1] if limits[1] is not None else max(1e-12, float(np.nanmax(values, initial=0.0)))
-    axes.pcolormesh(values, cmap=shades, vmin=low, vmax=high, edgecolors="white", linewidth=0.8)
+    mesh = axes.pcolormesh(values, cmap=shades, vmin=low, vmax=high, edgecolors="white", linewidth=0.8)
+    mesh.set_rasterized(values.size > MOST_CELLS)
     name_ticks(axes.xaxis, np.arange(values.shape[1]) + 0.5, list(table.columns), LONGEST_RUN)
     axes.tick_params(axis="x", rotation=90 if max(len(str(name)) for name in table.columns) > 4 else 0)
     name_ticks(axes.yaxis, np.arange(values.shape[0]) + 0.5, list(table.index), LONGEST_RUN)

@@ -103,6 +103,16 @@ def test_of_many_runs_no_numbers_are_written() -> None:
     assert not axes.texts
 
 
+def test_a_map_of_many_runs_is_one_picture_and_no_path_for_each_cell() -> None:
+    names = [f"run {i}" for i in range(60)]
+    pairs = [(run, other) for run in names for other in names]
+    table = pd.DataFrame(pairs, columns=["run", "other"]).assign(cosine=0.5)
+    many, few = (svg(cosine_map(table, own), "cosine") for own in (names, names[:20]))
+    assert many.count("<image") == 1 and "<image" not in few
+    assert many.count("<path") < 200 < 400 <= few.count("<path")
+    assert many == svg(cosine_map(table, names), "cosine")
+
+
 def test_seeds_are_drawn_pair_by_pair_or_the_reason_is_written() -> None:
     pairs = [{"seed": 3, "other": 5, "overlap": 0.25, "cosine": -0.5}]
     top, cosine = seed_pairs({"pairs": pairs, "converged": [3, 5], "k": 10}).axes
