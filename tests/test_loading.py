@@ -170,7 +170,10 @@ def test_weights_that_the_config_has_no_layer_for_are_named_and_those_of_other_h
         for key in list(tensors):
             tensors[key.replace(f"{base.model.base_model_prefix}.", own, 1)] = tensors.pop(key)
 
-    others = ("cls.seq_relationship.weight", "pooler.dense.weight", "score.weight", f"{own}pooler.dense.bias")
+    layer = own + lost[: lost.index(".1.") + 3]
+    computed = (f"{layer}{name}" for name in ("attn.bias", "attention.masked_bias", "rotary.inv_freq", "table._weight"))
+    heads = ("cls.seq_relationship.weight", "pooler.dense.weight", "score.weight", f"{own}pooler.dense.bias")
+    others = (*computed, *heads, f"{own}vision_tower.proj.weight", f"{lost.split('.')[0]}.version")
     weights(renamed)(tmp_path)
     weights(lambda tensors: [tensors.update({key: torch.zeros(2)}) for key in others])(tmp_path)
     load_base_model(base_model_settings(tmp_path))

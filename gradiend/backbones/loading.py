@@ -46,8 +46,9 @@ ARCHITECTURES = {
     "LMHeadModel": "clm",
     "ForSequenceClassification": SequenceClassifier.objective,
 }
-# What older versions of transformers saved below a backbone though it is computed, and what only other heads use.
-UNUSED = re.compile(r"(^|\.)pooler\.|\.(position_ids|inv_freq|masked_bias)$")
+# What older versions of transformers and other libraries saved below a backbone though it is computed or said elsewhere
+# (masks, positions, versions, mDeBERTa's second table), and what only other heads use.
+UNUSED = re.compile(r"(^|\.)pooler\.|\.((attn|attention)\.(masked_)?bias|position_ids|inv_freq|version|_weight)$")
 MERGE = "merge the adapter into the model and save that (merge_and_unload, save_pretrained)"
 WRONG_CONTENT = (LookupError, TypeError, AttributeError)  # of libraries that a file's content surprises
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -146,16 +147,16 @@ def _require_complete(name: str, model: PreTrainedModel, found: dict[str, Any]) 
 
 
 def _require_all_used(name: str, model: PreTrainedModel, unused: Iterable[str]) -> None:
-    """A backbone without some of its weights computes something else; other heads may be there."""
+    """A backbone without some of its weights computes something else; other heads and towers may be there."""
     backbone, prefix = model.base_model, f"{model.base_model_prefix}."
-    parts = {part for part, _ in backbone.named_children()}  # checkpoints of a backbone alone have no prefix
+    parts = {part for part, _ in backbone.named_children()}
     computed = {buffer.removeprefix(prefix) for buffer, _ in model.named_buffers()}
     lost = []
     for key in sorted(unused):
-        own = key.removeprefix(prefix)
+        own = key.removeprefix(prefix)  # checkpoints of a backbone alone have none
         if "lora_" in key:
             raise GradiendError(f"base model '{name}': its checkpoint holds '{key}', of an adapter: {MERGE}")
-        if (own != key or own.split(".")[0] in parts) and own not in computed and not UNUSED.search(key):
+        if own.split(".")[0] in parts and own not in computed and not UNUSED.search(key):
             lost.append(key)
     if lost:
         raise GradiendError(
