@@ -59,8 +59,12 @@ def _of_tuning(arguments: "TrainingArguments") -> Iterator[str]:
 def _of_caps(arguments: "TrainingArguments") -> Iterator[str]:
     """A correlation needs three rows, which of two classes in equal numbers are four."""
     least = 4 if arguments.encoder_eval_balance else 3
-    for name in ("encoder_eval_train_max_size", "encoder_eval_max_size", "seed_selection_eval_max_size"):
-        cap: int | None = getattr(arguments, name)
+    caps = {
+        "encoder_eval_train_max_size": arguments.encoder_eval_train_max_size,
+        "encoder_eval_max_size": arguments.encoder_eval_max_size,
+        "seed_selection_eval_max_size": arguments.seed_selection_eval_max_size,
+    }
+    for name, cap in caps.items():
         if cap is not None and cap < least:
             yield f"{name} {cap} is too few rows for a correlation: give at least {least}, or leave it out"
 

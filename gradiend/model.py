@@ -69,8 +69,9 @@ class GradiendConfig:
 def _linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     """One whose weights nobody has drawn: as `nn.utils.skip_init`, whose first use imports sympy for 0.3 s."""
     linear = nn.Linear(inputs, outputs, bias=bias, device="meta")
-    for name, parameter in list(linear.named_parameters()):
-        setattr(linear, name, nn.Parameter(torch.empty(parameter.shape)))
+    linear.weight = nn.Parameter(torch.empty(outputs, inputs))
+    if bias:
+        linear.bias = nn.Parameter(torch.empty(outputs))
     return linear
 
 
