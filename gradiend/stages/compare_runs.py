@@ -2,8 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from gradiend.stages.command import main
 from gradiend.tables import read_table, write_table
 
 LOG = logging.getLogger(__name__)
+Figures = Mapping[str, Callable[[], Figure]]  # drawn when they are written: those of many runs are large
 NOTHING: dict[str, pd.DataFrame] = {
     "overlap": overlaps({}, 0).assign(entries=""),
     "intersections": intersections({}).assign(entries=""),
@@ -45,10 +47,10 @@ NOTHING: dict[str, pd.DataFrame] = {
 
 @dataclass(frozen=True)
 class Compared:
-    """What was found of one group of runs: tables by name, figures by name, and what the summary says."""
+    """What was found of one group of runs: tables by name, what draws a figure by name, and what the summary says."""
 
     tables: Mapping[str, pd.DataFrame]
-    figures: Mapping[str, Figure]
+    figures: Figures
     summary: Mapping[str, Any]
 
 
@@ -66,12 +68,11 @@ def run(
     if sorted(runs) != sorted(settings.runs):
         raise GradiendError(f"--runs {' '.join(runs)}: should be those of the settings: {' '.join(settings.runs)}")
     loaded = {name: GradiendModel.from_pretrained(folder) for name, folder in zip(runs, models, strict=True)}
-    encoded = {path.name.removesuffix(".parquet"): read_table(path, COLUMNS) for path in encodings}
+    encoded = {path.name.removesuffix(".parquet"): path for path in encodings}
     groups = [group for group in grouped(loaded) if len(group) > 1]
     found = [compare(group, encoded, settings.topk) for group in groups]
-    for name, empty in NOTHING.items():
-        tables = [one.tables[name] for one in found if len(one.tables[name])]
-        write_table(out.parent / f"{name}.parquet", pd.concat(tables, ignore_index=True) if tables else empty)
+    for name in NOTHING:
+        write_table(out.parent / f"{name}.parquet", _joined(name, [one.tables[name] for one in found]))
     named = [
         {f"{name}{_number(place, found)}": own for name, own in one.figures.items()} for place, one in enumerate(found)
     ]
@@ -86,18 +87,17 @@ def run(
     return f"compare_runs: {len(runs) - len(alone)} of {len(runs)} runs, on {bases}{left}"
 
 
-def compare(models: Mapping[str, GradiendModel], encoded: Mapping[str, pd.DataFrame], topk: int) -> Compared:
-    """Everything about two or more GRADIENDs on one base model; `encoded` has the encoded values by run."""
+def compare(models: Mapping[str, GradiendModel], encoded: Mapping[str, Path], topk: int) -> Compared:
+    """Everything about two or more GRADIENDs on one base model; `encoded` has the files of encoded values by run."""
     everything, with_decoder = Group.of(models, topk), _with_decoder(models)
-    tables, figures = dict(NOTHING), dict[str, Figure]()
+    tables, figures = dict(NOTHING), dict[str, Callable[[], Figure]]()
     if len(with_decoder) > 1:
         group = Group.of(with_decoder, topk)
         tables |= _decoder_tables(group)
         figures |= _decoder_figures(group, tables)
-    own = {name: encoded[name] for name in models if name in encoded}
     without = {name: NO_ENCODER for name, model in models.items() if model.config.supervised == "decoder"}
-    tables |= {"cross_encoding": cross_correlations(own, without), "cross_encoding_classes": cross_classes(own)}
-    figures["cross_encoding"] = cross_encoding_map(tables["cross_encoding"], list(models))
+    tables |= _cross_tables({name: encoded[name] for name in models if name in encoded}, without)
+    figures["cross_encoding"] = partial(cross_encoding_map, tables["cross_encoding"], list(models))
     name, revision, digest = everything.space.base_model
     summary = {
         "base_model": name,
@@ -128,15 +128,33 @@ def _decoder_tables(group: Group) -> dict[str, pd.DataFrame]:
     }
 
 
-def _decoder_figures(group: Group, tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+def _decoder_figures(group: Group, tables: Mapping[str, pd.DataFrame]) -> Figures:
     names, shared = list(group.models), tables["intersections"]
     return {
-        "overlap": overlap_map(tables["overlap"], names, group.k),
-        "shared_top": shared_entries(shared[shared["entries"] == "top"], names, f"top {group.k:,} entries"),
-        "shared_kept": shared_entries(shared[shared["entries"] == "kept"], names, "kept entries"),
-        "cosine": cosine_map(tables["cosine"], names),
-        "layers": layer_map(tables["layers"], names),
+        "overlap": partial(overlap_map, tables["overlap"], names, group.k),
+        "shared_top": partial(shared_entries, shared[shared["entries"] == "top"], names, f"top {group.k:,} entries"),
+        "shared_kept": partial(shared_entries, shared[shared["entries"] == "kept"], names, "kept entries"),
+        "cosine": partial(cosine_map, tables["cosine"], names),
+        "layers": partial(layer_map, tables["layers"], names),
     }
+
+
+def _cross_tables(encoded: Mapping[str, Path], without: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """One run's encoded values at a time: of 200 runs there are a million."""
+    correlations, classes = [], []
+    for name, path in encoded.items():
+        own = {name: read_table(path, COLUMNS)}
+        correlations.append(cross_correlations(own, without))
+        classes.append(cross_classes(own))
+    return {
+        "cross_encoding": _joined("cross_encoding", correlations),
+        "cross_encoding_classes": _joined("cross_encoding_classes", classes),
+    }
+
+
+def _joined(name: str, tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else NOTHING[name]
 
 
 def _pairs(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
@@ -150,11 +168,11 @@ def _number(place: int, found: Sequence[Compared]) -> str:
     return f"-{place + 1}" if len(found) > 1 else ""
 
 
-def _write_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
+def _write_figures(folder: Path, figures: Figures) -> None:
     with replacing(folder) as temporary:
         temporary.mkdir()
-        for name, figure in figures.items():
-            write_text(temporary / f"{name}.svg", plots.svg(figure, name))
+        for name, draw in figures.items():
+            write_text(temporary / f"{name}.svg", plots.svg(draw(), name))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ MATRIX = {
     "training_arguments.learning_rate": [round(0.001 * (1 + step), 3) for step in range(20)],
     "training_arguments.seed": list(range(5)),
 }
-MOST = {"memory": 4e9, "memory of one": 1.5e9, "open files of one": 512, "processes": 32}  # bytes, and numbers
+MOST = {"memory": 4e9, "memory of one": 1e9, "open files of one": 512, "processes": 32}  # bytes, and numbers
 DISK = 2e9  # bytes
 # Snakemake looks for jobs once per job and timespan, by default a second; without threads there are two at a time.
 SWIFTLY = ("--max-jobs-per-timespan", "100000/10m", "--max-threads", "1")
