@@ -1,7 +1,7 @@
 """The rows of a data source, checked: every later error can name the file and the row."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,14 +34,16 @@ class Source:
     """All rows of a source, one file after the other; a row's id is its place in them, from 0.
 
     `rows` has the columns `masked, factual, factual_class, alternative, alternative_class` (the last two
-    missing where not given) and, if the source has splits, `split`; classes are those of the data. Labels,
-    alternatives and classes are without white space around them; `warnings` say how often there was some.
+    missing where not given) and, if the source has splits, `split`; classes are those of the data. `words` has a
+    column for every class of which the tables give a word for each text, and a line for each row. Labels, alternatives,
+    words and classes are without white space around them; `warnings` say how often there was some.
     """
 
     rows: pd.DataFrame
     names: list[str]
     starts: list[int]
     warnings: list[str] = field(default_factory=list)
+    words: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def where(self, row: int) -> str:
         """`"file: row 1"` for the first row of a file."""
@@ -49,10 +51,10 @@ class Source:
         return f"{self.names[table]}: row {row - self.starts[table] + 1}"
 
 
-def read_tables(source: str, columns: Columns) -> list[Table]:
-    """The tables of one source. Raises `GradiendError`."""
+def read_tables(source: str, columns: Columns, classes: Collection[str] = ()) -> list[Table]:
+    """The tables of one source, with the columns that are named like `classes`, too. Raises `GradiendError`."""
     path = table_file(source)
-    wanted = set(columns.__dict__.values())
+    wanted = {*columns.__dict__.values(), *classes}
     return [read_file(path, wanted)] if path else read_data_set(source, wanted)
 
 
@@ -61,6 +63,7 @@ def read_source(
 ) -> Source:
     """Read and check all rows of a source: a table file, `{class: table file}` or a data set.
 
+    A table of one class may have its words in a column for every class, named like it, instead of a column of labels.
     `whole_texts`: the examples are texts without a slot, for classifiers; None: where a table has texts and no masked
     ones. Their class is by default their label. Raises `GradiendError` on missing columns, empty cells, a text without
     exactly one placeholder (or, whole, with one) and unknown splits.
@@ -68,7 +71,8 @@ def read_source(
     named: list[tuple[str | None, str]] = [(None, source)] if isinstance(source, str) else list(source.items())
     if not named:
         raise GradiendError("data.source: {} names no class: give {class: table file}, or one table")
-    tables = [(name, table) for name, one in named for table in read_tables(one, columns)]
+    classes = [name for name, _ in named if name is not None]
+    tables = [(name, table) for name, one in named for table in read_tables(one, columns, classes)]
     parts = [_rows(table, name, columns, placeholder, whole_texts) for name, table in tables]
     with_splits = ["split" in part for part in parts]
     if any(with_splits) and not all(with_splits):
@@ -76,8 +80,10 @@ def read_source(
         raise GradiendError(f"{bare}: no column '{columns.split}', which other files have: give it in all or in none")
     starts = np.cumsum([0, *(len(part) for part in parts)])[:-1].tolist()
     rows = pd.concat(parts, ignore_index=True)
-    warnings = _strip_words(rows, columns)
-    return Source(rows, [table.name for _, table in tables], starts, warnings)
+    words = pd.concat([_words(table, name, classes, columns) for name, table in tables], ignore_index=True)
+    called = _labels_and_alternatives(columns)
+    warnings = [*_strip_words(rows, called), *_strip_words(words, {name: name for name in map(str, words)})]
+    return Source(rows, [table.name for _, table in tables], starts, warnings, words)
 
 
 def masked_texts(table: Table, column: str, placeholder: str) -> "pd.Series[str]":
@@ -108,10 +114,11 @@ def _rows(table: Table, name: str | None, columns: Columns, placeholder: str, wh
     if whole_texts or (whole_texts is None and {columns.masked, columns.text} & set(table.columns) == {columns.text}):
         return _rows_of_whole_texts(table, name, columns, placeholder)
     classed = name is None or columns.label_class in table.columns
-    require_columns(table, [columns.masked, columns.label, *([columns.label_class] if classed else [])])
+    label = name if name is not None and _has_words(table, name, columns) else columns.label
+    require_columns(table, [columns.masked, label, *([columns.label_class] if classed else [])])
     rows = {
         "masked": masked_texts(table, columns.masked, placeholder),
-        "factual": complete_texts(table, columns.label, f"give the token that stands at {placeholder}"),
+        "factual": complete_texts(table, label, f"give the token that stands at {placeholder}"),
         "factual_class": _classes(table, name, columns)
         if classed
         else pd.Series(name, index=table.cells.index, dtype=TEXT),
@@ -165,14 +172,28 @@ def _with_splits(rows: "dict[str, pd.Series[Any]]", table: Table, columns: Colum
     return pd.DataFrame(rows if splits is None else {**rows, "split": splits})
 
 
-def _strip_words(rows: pd.DataFrame, columns: Columns) -> list[str]:
-    """Strip the labels, alternatives and classes of `rows`: with white space they would be other forms and classes."""
-    names = {
+def _has_words(table: Table, name: str | None, columns: Columns) -> bool:
+    """Whether the words of a table of the class `name` are in columns that are named like classes."""
+    return name in table.columns and columns.label == _DEFAULT.label and columns.label not in table.columns
+
+
+def _words(table: Table, name: str | None, classes: Sequence[str], columns: Columns) -> pd.DataFrame:
+    """The words of all classes for each row of the table, where it has a column for each."""
+    here = [one for one in classes if one in table.columns] if _has_words(table, name, columns) else []
+    return pd.DataFrame({one: texts(table, one) for one in here}, index=table.cells.index)
+
+
+def _labels_and_alternatives(columns: Columns) -> dict[str, str]:
+    return {
         "factual": columns.label,
         "factual_class": columns.label_class,
         "alternative": columns.alternative,
         "alternative_class": columns.alternative_class,
     }
+
+
+def _strip_words(rows: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
+    """Strip columns of `rows`, which `names` calls: with white space words and classes would be other ones."""
     warnings = []
     for word, column in names.items():
         bare = rows[word].str.strip()

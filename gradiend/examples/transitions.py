@@ -66,6 +66,7 @@ def _target_examples(
 ) -> pd.DataFrame:
     """The examples of one class of the data; `result` counts the alternatives that were derived."""
     partners = classes.partners[name]
+    rows = _with_words(source, rows, name, partners)
     factual_class, alternative_class = classes.merged[name], classes.merged[min(partners)]
     wanted = sorted({form for partner in partners for form in forms.get(partner, ())})
     own = _own_alternatives(rows, partners, {form for found in forms.values() for form in found} - set(wanted))
@@ -77,6 +78,25 @@ def _target_examples(
         result.derived[f"{factual_class} -> {alternative_class}"] += int((~own).sum())
     _check_differ(source, rows, factual_class, alternative_class)
     return rows.assign(factual_class=factual_class, alternative_class=alternative_class)
+
+
+def _with_words(source: Source, rows: pd.DataFrame, name: str, partners: frozenset[str]) -> pd.DataFrame:
+    """The rows with the word of the other target class as alternative, where the source has one for each text."""
+    words = source.words.reindex(index=rows.index, columns=sorted(partners & set(source.words.columns)))
+    several = first(words.notna().sum(axis=1) > 1)
+    if several is not None:
+        there = "', '".join(words.columns[words.iloc[several].notna()])
+        raise GradiendError(
+            f"{source.where(int(rows.index[several]))}: class '{name}' has words of several classes here, '{there}': "
+            "say which may stand for each other in class_merge_transition_groups"
+        )
+    for other in words.columns:
+        missing = rows["alternative"].isna() & words[other].notna()
+        rows = rows.assign(
+            alternative=rows["alternative"].mask(missing, words[other]),
+            alternative_class=rows["alternative_class"].mask(missing, other),
+        )
+    return rows
 
 
 def _own_alternatives(rows: pd.DataFrame, partners: frozenset[str], foreign: set[str]) -> "pd.Series[bool]":
