@@ -22,6 +22,7 @@ NOT_WRITTEN = {
     errno.EDQUOT: "the disk quota is used up: make room, or give another experiment_dir",
     errno.EROFS: "the file system can only be read: give another experiment_dir",
     errno.EACCES: "permission is denied: give another experiment_dir, or change the folder's permissions",
+    errno.ENAMETOOLONG: "the name is too long for the file system: give a shorter one",
 }
 _KINDS = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}  # of JSON values but objects
 LONGEST_NAME = 120  # bytes of a file name that is made from another name: file systems take 255, suffixes included
@@ -36,23 +37,23 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if path.name in ("", ".."):
         raise GradiendError(f"{path}: is a folder that cannot be replaced: give another path")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
     _clear(path)
-    try:
-        with naming(path):
+    with naming(path):
+        try:
             yield temporary
-        if path.is_dir() and not temporary.is_dir():
-            raise GradiendError(f"{path}: is a folder, but a file is to be written there: give another path")
-        _usual_modes(temporary)
-        if temporary.is_dir() and os.path.lexists(path):
-            os.replace(path, old)  # a folder cannot be renamed onto another one
-        os.replace(temporary, path)
-    finally:
-        if os.path.lexists(old) and not os.path.lexists(path):
-            os.replace(old, path)
-        remove(old)
-        remove(temporary)
+            if path.is_dir() and not temporary.is_dir():
+                raise GradiendError(f"{path}: is a folder, but a file is to be written there: give another path")
+            _usual_modes(temporary)
+            if temporary.is_dir() and os.path.lexists(path):
+                os.replace(path, old)  # a folder cannot be renamed onto another one
+            os.replace(temporary, path)
+        finally:
+            if os.path.lexists(old) and not os.path.lexists(path):
+                os.replace(old, path)
+            remove(old)
+            remove(temporary)
 
 
 def _clear(path: Path) -> None:
@@ -71,6 +72,19 @@ def _runs(process: int) -> bool:
     except PermissionError:  # it is another user's
         pass
     return True
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it. Raises `GradiendError` where a file, or no folder, can be there."""
+    with naming(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if disk_hint(error) is None:
+                raise GradiendError(
+                    f"{path}: no folder can be made here ({error.strerror}): give another path"
+                ) from error
+            raise
 
 
 @contextmanager

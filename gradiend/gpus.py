@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gradiend.devices import AUTO, SPREAD
 from gradiend.errors import GradiendError
-from gradiend.files import file_name
+from gradiend.files import file_name, make_folder
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 WAIT_SECONDS = 0.2
@@ -51,7 +51,7 @@ def claim(devices: Sequence[str], count: int, folder: Path, wait: Callable[[floa
     """Lock `count` of the devices for this process until it ends, waiting until so many are free."""
     if count > len(devices):
         raise GradiendError(f"{count} GPUs are asked for, and there are {len(devices)}: lower --resources gpu=")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     while True:
         held: dict[str, int] = {}
         for device in devices:

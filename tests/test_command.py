@@ -4,6 +4,7 @@ import gc
 import importlib
 import logging
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,6 +132,11 @@ def test_an_option_without_a_default_is_required(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         main(stage, options()[:-2])
     assert "--out" in capsys.readouterr().err
+
+
+def test_help_of_a_module_that_is_run_names_the_stage() -> None:
+    asked = [sys.executable, "-m", "gradiend.stages.link_shared", "--help"]
+    assert "usage: gradiend link_shared" in subprocess.run(asked, capture_output=True, text=True, check=True).stdout
 
 
 def test_help_says_what_the_stage_does_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,6 +134,17 @@ def test_what_a_killed_process_had_begun_is_removed_and_what_a_running_one_write
     assert names(tmp_path) == {"[a].json"} | kept
 
 
+def test_a_path_where_no_file_can_be_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(GradiendError, match=r"file/deep: no folder can be made here \(Not a directory\)"):
+        write_text(tmp_path / "file" / "deep" / "a.json", "whole")
+    with pytest.raises(GradiendError, match=r"file: no folder can be made here \(File exists\): give another path"):
+        write_text(tmp_path / "file" / "a.json", "whole")
+    with pytest.raises(GradiendError, match="the name is too long for the file system: give a shorter one"):
+        write_text(tmp_path / ("n" * 300), "whole")
+    assert names(tmp_path) == {"file"} and (tmp_path / "file").read_text() == "kept"
+
+
 def test_only_errors_of_the_disk_are_told_as_such() -> None:
     assert disk_hint(OSError(errno.EDQUOT, "Quota")) and disk_hint(OSError(errno.EROFS, "Read-only"))
     assert disk_hint(SafetensorError("header too large")) is None and disk_hint(FileNotFoundError(2, "No")) is None

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gradiend.errors import GradiendError
-from gradiend.files import digest_bytes, shown_bytes
+from gradiend.files import digest_bytes, make_folder, shown_bytes
 from gradiend.space import ParameterSpace
 from gradiend.tables import read_table
 
@@ -206,7 +206,7 @@ def bytes_needed(rows: int, tensors: int, space: ParameterSpace) -> int:
 
 def require_free_space(folder: Path, needed: int) -> None:
     """Raises `GradiendError` if the disk of `folder` has not `needed` bytes free (and 1 % more)."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     free = shutil.disk_usage(folder).free
     if needed * 1.01 > free:
         raise GradiendError(

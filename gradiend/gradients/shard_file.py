@@ -12,6 +12,7 @@ from typing import Self
 from torch import Tensor
 
 from gradiend.errors import GradiendError
+from gradiend.files import make_folder
 from gradiend.gradients.rows import SUMS, Rows, checksums
 from gradiend.space import ParameterSpace
 
@@ -37,7 +38,7 @@ class ShardFile:
             header[name] = {"dtype": kind, "shape": shape, "data_offsets": [starts[name], end]}
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self._row_bytes = 4 * space.input_dim
         self.names = tuple(names)

@@ -95,7 +95,7 @@ def _stoppable() -> Iterator[None]:
 
 def _parser(run: Callable[..., str]) -> argparse.ArgumentParser:
     module = inspect.getmodule(run)
-    parser = argparse.ArgumentParser(prog=f"gradiend {run.__module__.rsplit('.', 1)[-1]}", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=f"gradiend {Path(inspect.getfile(run)).stem}", allow_abbrev=False)
     parser.description = (module.__doc__ if module else None) or run.__doc__
     hints = typing.get_type_hints(run)
     for name, parameter in inspect.signature(run).parameters.items():

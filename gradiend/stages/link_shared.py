@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from gradiend.errors import GradiendError
-from gradiend.files import read_json, write_json
+from gradiend.files import make_folder, read_json, write_json
 from gradiend.stages import command
 
 
@@ -30,7 +30,7 @@ def _read(links: Path) -> dict[str, str]:
 
 
 def _link(path: Path, target: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     if path.exists() and not path.is_symlink():
         raise GradiendError(
             f"{path}: is no link, but what several runs share is to be linked there: move it away, "

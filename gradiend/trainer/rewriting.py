@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gradiend.errors import GradiendError
-from gradiend.files import read_json, replacing, write_json
+from gradiend.files import make_folder, read_json, replacing, write_json
 from gradiend.stages.rewrite_model import MARK
 from gradiend.trainer.pipeline import Pipeline
 
@@ -51,7 +51,7 @@ def write_rewritten(
     """
     if folder.exists() and not (folder.is_dir() and ((folder / MARK).exists() or not any(folder.iterdir()))):
         raise GradiendError(f"output_dir: '{folder}' is there, and was not written by rewrite_base_model: move it away")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary, replacing(folder) as new:
         decoder, out = Path(temporary) / "decoder.json", Path(temporary) / "rewritten" / "summary.json"
         choices: dict[str, dict[str, Any]] = {target_class: {direction: dict(choice)}}
