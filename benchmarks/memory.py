@@ -23,7 +23,7 @@ from gradiend.backbones.loading import load_base_model
 from gradiend.backbones.slots import losses
 from gradiend.gradients.capture import Capture
 from gradiend.gradients.live import batch_table
-from gradiend.gradients.rows import StoredRows
+from gradiend.gradients.rows import StoredRows, label_of
 from gradiend.gradients.shard_file import ShardFile
 from gradiend.settings import BaseModel
 from gradiend.space import ParameterSpace
@@ -129,12 +129,13 @@ def opening(folder: Path, size: float) -> None:
     names = ["a", "b"] * count
     examples = pd.DataFrame({"id": range(count), "batch": range(count)})
     examples = examples.assign(factual_class=names[:count], alternative_class=names[1 : count + 1])
-    with ShardFile(folder / "store" / "shard-0.safetensors", count, ("factual", "alternative"), kept):
+    table, names = batch_table(examples), ("factual", "alternative")
+    with ShardFile(folder / "store" / "shard-0.safetensors", count, names, kept, label_of("train", table)):
         pass
-    batch_table(examples).to_parquet(folder / "store" / "rows.parquet")
-    StoredRows(folder / "store", kept)  # the imports that reading a table brings
+    table.to_parquet(folder / "store" / "rows.parquet")
+    StoredRows(folder / "store", kept, "train")  # the imports that reading a table brings
     before, start = resident(), time.perf_counter()
-    StoredRows(folder / "store", kept)
+    StoredRows(folder / "store", kept, "train")
     seconds = time.perf_counter() - start
     heading("store (GiB)", "rows", "opened in (ms)", "memory grows by (MiB)")
     line([size, count, seconds * 1e3, resident() - before])

@@ -7,6 +7,10 @@ that an earlier cap left out change nothing.
 import numpy as np
 import pandas as pd
 
+from gradiend.errors import GradiendError
+
+OF_THE_ENCODER = "encoder_eval_max_size (or encoder_eval_train_max_size, seed_selection_eval_max_size)"
+
 
 def capped(classes: "pd.Series[str]", cap: int | None, *, balanced: bool, seed: int) -> np.ndarray:
     """Sorted positions of at most `cap` rows (None: no cap), int64; `classes` has the rows' ids as its index.
@@ -22,6 +26,16 @@ def capped(classes: "pd.Series[str]", cap: int | None, *, balanced: bool, seed: 
     if cap is not None:
         each = min(each, cap // len(names))
     return np.sort(np.concatenate([order[drawn == name][:each] for name in names]))
+
+
+def require_each_class(classes: "pd.Series[str]", cap: int | None, setting: str) -> None:
+    """Raise `GradiendError` where a balanced cap leaves no row of any class; `setting` names it in the message."""
+    count = classes.nunique()
+    if cap is not None and cap < count:
+        raise GradiendError(
+            f"training_arguments.{setting}: {cap} leaves no example of {count} classes, of which equally many are "
+            f"read: should be at least {count}"
+        )
 
 
 def capped_per_class(classes: "pd.Series[str]", cap: int | None, *, seed: int) -> np.ndarray:

@@ -109,7 +109,10 @@ def no_folder(folder: str) -> str | None:
     there = folder
     while there and not os.path.lexists(there):
         there = os.path.dirname(there)
-    return None if os.path.isdir(there or ".") else f"'{there}' is a file, and results need a folder: give another one"
+    if os.path.isdir(there or "."):
+        return None
+    what = "a file" if os.path.exists(there) else f"a link to '{os.readlink(there)}', which is not there"
+    return f"'{there}' is {what}, and results need a folder: give another one"
 
 
 def nearest_folder(path: str) -> str:
@@ -161,14 +164,27 @@ def _combined(matrix: Any, place: _Place) -> dict[str, dict[str, Any]]:
         if not isinstance(values, list) or not values:
             text = f"{shown(values)} is wrong: should be a list of the values to try, not empty"
             raise place.error({("matrix", str(key)): text})
-        for other in matrix:
-            if str(key).startswith(f"{other}."):
-                text = f"is a part of matrix.{other}, which replaces it: vary one of the two, or give the runs by name"
+    for key, values in matrix.items():
+        for other, above in matrix.items():
+            inner = str(key).removeprefix(f"{other}.").split(".")
+            if str(key).startswith(f"{other}.") and any(_replaces(value, inner) for value in above):
+                text = f"is also decided by matrix.{other}: vary it in one of the two, or give the runs by name"
                 raise place.error({("matrix", str(key)): text})
         for i, value in enumerate(values):
             if any(same(value, other) for other in values[:i]):
                 raise place.error({("matrix", str(key)): f"{shown(value)} is there more than once"})
     return product(matrix)
+
+
+def _replaces(value: Any, path: Sequence[str]) -> bool:
+    """Whether a value says what is at a path within it: it is there, or has no place for it."""
+    for part in path:
+        if not isinstance(value, Mapping):
+            return True
+        if part not in value:
+            return False
+        value = value[part]
+    return True
 
 
 def _mapping(value: Any, place: _Place, path: Path) -> Mapping[str, Any]:
@@ -217,12 +233,12 @@ def _check_folders(config: ExperimentConfig, place: _Place) -> None:
 
 
 def read_folders(config: ExperimentConfig) -> dict[str, str]:
-    """What may be folders that are read as a whole, by setting."""
+    """What are folders that are read as a whole, by setting, or would be once there is one of such a name."""
     source, neutral = config.data.source, config.data.neutral
     named = source if isinstance(source, Mapping) else {"": source}
-    found = {f"data.source.{name}".rstrip("."): one for name, one in named.items()}
+    found = {f"data.source.{name}".rstrip("."): one for name, one in named.items() if one != "demo"}
     found |= {"model": config.model.name} if config.model.name not in DEMO_MODELS else {}
-    return found | ({"data.neutral": neutral} if neutral else {})
+    return found | ({"data.neutral": neutral} if neutral and neutral != "demo" else {})
 
 
 def _folders(config: ExperimentConfig) -> dict[Path, str | None]:

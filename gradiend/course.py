@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradiend.caps import capped
+from gradiend.caps import OF_THE_ENCODER, capped, require_each_class
 from gradiend.gradients.rows import Rows, classes_by_example, source_of
 from gradiend.labels import labels, spoken_class
 from gradiend.model import ACTIVATIONS, GradiendModel
@@ -59,7 +59,10 @@ class Sample:
     def capped(cls, rows: Rows, settings: Train) -> "Sample":
         """The rows of an in-training evaluation; the same for every training seed."""
         cap, balanced = settings.encoder_eval_train_max_size, settings.encoder_eval_balance
-        positions = capped(classes_by_example(rows.table), cap, balanced=balanced, seed=settings.seed)
+        classes = classes_by_example(rows.table)
+        if balanced:
+            require_each_class(classes, cap, OF_THE_ENCODER)
+        positions = capped(classes, cap, balanced=balanced, seed=settings.seed)
         return cls.of(rows, positions, settings)
 
     def evaluate(self, model: GradiendModel) -> Evaluation:

@@ -76,7 +76,7 @@ def in_inputs(written: Mapping[str, str | None], read: Mapping[str, str]) -> dic
     found = {}
     for setting, folder in written.items():
         for other, source in read.items():
-            if folder is not None and os.path.isdir(source) and _inside(folder, source):
+            if folder is not None and _inside(folder, source):
                 found[setting] = (
                     f"'{folder}' is in {other} '{source}', of which every file is read: give a folder outside it"
                 )

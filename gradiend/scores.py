@@ -86,8 +86,7 @@ def _degenerate(encoded: np.ndarray, labels: np.ndarray) -> str | None:
     """Why there is no correlation; None where there is one."""
     size = len(encoded)
     if size < LEAST_ROWS:
-        hint = "a cap, such as encoder_eval_max_size, is for all classes together"
-        return f"{size} rows: a correlation needs at least {LEAST_ROWS} ({hint})"
+        return f"{size} rows: a correlation needs at least {LEAST_ROWS}"
     if not np.isfinite(encoded).all():
         return "an encoded value is NaN or infinite"
     if np.ptp(labels) == 0:

@@ -158,9 +158,7 @@ CASES["The config"] |= {
     "a run id with a slash": config(runs={"a/b": {}}),
     "a run id that is a folder of the pipeline": config(runs={"shared": {}}),
     "a run id that Snakemake takes for an endless recursion": config(runs={"a" * 20: {}}),
-    "a matrix key within another": config(
-        matrix={"training_arguments": [{"seed": 1}], "training_arguments.max_seeds": [2]}
-    ),
+    "a matrix key within another": config(matrix={"training_arguments": [{"seed": 1}], "training_arguments.seed": [2]}),
     "the experiment in the folder of the base model": config(experiment_dir="model/out"),
     "a file in the place of the experiment": lambda given: (
         Path("results").touch(),

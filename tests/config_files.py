@@ -274,9 +274,17 @@ WRONG_TOGETHER: list[tuple[dict[str, Any], str]] = [
         f"runs.x{'ab' * 20}: 'x{'ab' * 20}' ends in the same characters 20 times or more: choose another run id",
     ),
     (
-        {"matrix": {ARGUMENTS: [{}], f"{ARGUMENTS}.seed": [1]}},
-        f"matrix.{ARGUMENTS}.seed: is a part of matrix.{ARGUMENTS}, which replaces it: "
-        "vary one of the two, or give the runs by name",
+        {"matrix": {ARGUMENTS: [{"seed": 2}, {}], f"{ARGUMENTS}.seed": [1]}},
+        f"matrix.{ARGUMENTS}.seed: is also decided by matrix.{ARGUMENTS}: "
+        "vary it in one of the two, or give the runs by name",
+    ),
+    (
+        {"matrix": {PRE: [None, {"topk": 0.1}], f"{PRE}.source": ["diff"]}},
+        f"matrix.{PRE}.source: is also decided by matrix.{PRE}: vary it in one of the two, or give the runs by name",
+    ),
+    (
+        {"matrix": {f"{PRE}.source": ["diff"], PRE: 3}},
+        f"matrix.{PRE}: 3 is wrong: should be a list of the values to try, not empty",
     ),
     ({"runs": {1: {}, "1": {}}}, "runs: '1' is there more than once"),
     (

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradiend.caps import capped, capped_per_class
+from gradiend.caps import capped, capped_per_class, require_each_class
+from gradiend.errors import GradiendError
 
 CLASSES = st.lists(st.sampled_from("FMX"), max_size=30).map(lambda names: pd.Series(names, dtype=str))
 CAPS = st.none() | st.integers(1, 40)
@@ -108,3 +109,16 @@ def test_every_row_is_drawn_about_equally_often() -> None:
     classes = pd.Series(list("FM" * 10))
     drawn = Counter(int(i) for seed in range(400) for i in capped(classes, 5, balanced=False, seed=seed))
     assert all(60 < drawn[i] < 140 for i in range(20))  # 100 on average, with a standard deviation of 9
+
+
+@budget
+@given(CLASSES, CAPS)
+def test_a_balanced_cap_that_leaves_nothing_is_an_error_that_names_the_least(
+    classes: "pd.Series[str]", cap: int | None
+) -> None:
+    if len(classes) == 0 or len(capped(classes, cap, balanced=True, seed=0)):
+        require_each_class(classes, cap, "encoder_eval_max_size")
+        return
+    wanted = rf"encoder_eval_max_size: {cap} leaves no example of .*: should be at least {classes.nunique()}$"
+    with pytest.raises(GradiendError, match=wanted):
+        require_each_class(classes, cap, "encoder_eval_max_size")

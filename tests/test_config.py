@@ -237,6 +237,32 @@ def test_runs_and_the_matrix_add_up() -> None:
     assert [run.training_arguments.seed for run in runs.values()] == [None, 1, 2]
 
 
+def test_a_matrix_may_vary_a_part_of_what_it_varies_as_a_whole() -> None:
+    key = "training_arguments.pre_prune_config"
+    raw = {**MINIMAL, "matrix": {key: [{"topk": 0.1}, {"topk": 0.2}], f"{key}.source": ["diff", "factual"]}}
+    found = [run.training_arguments.pre_prune_config for run in load_runs(raw, "config.yaml").values()]
+    both = [(one.topk, one.source) for one in found if one is not None]
+    assert both == [(0.1, "diff"), (0.1, "factual"), (0.2, "diff"), (0.2, "factual")]
+
+
+def test_an_experiment_may_be_called_demo_and_its_second_call_is_as_right_as_its_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    demo = {"model": "demo", "data": {"source": "demo", "neutral": "demo"}}
+    raw = changed(MINIMAL, demo | {"experiment_dir": "demo"})
+    first = load_runs(raw, "config.yaml")
+    (tmp_path / "demo").mkdir()
+    assert load_runs(raw, "config.yaml") == first
+
+
+def test_results_below_a_link_that_leads_nowhere_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").symlink_to("scratch")
+    with pytest.raises(GradiendError, match="experiment_dir: 'results' is a link to 'scratch', which is not there"):
+        load_runs(changed(MINIMAL, {"experiment_dir": "results/a"}), "config.yaml")
+
+
 def test_loading_leaves_the_given_dict_as_it_was() -> None:
     raw = changed(MINIMAL, {"runs": {"a": {"data": {"source": "b.csv"}}}, "matrix": {"shards": [1, 2]}})
     before = repr(raw)

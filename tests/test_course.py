@@ -11,6 +11,7 @@ from scipy import stats
 from training_rows import BOTH_WAYS, FIRST, SECOND, small_space, store, train_settings, transitions
 
 from gradiend.course import Course, Evaluation, Point, Sample, encode_rows, strongest
+from gradiend.errors import GradiendError
 from gradiend.gradients.rows import StoredRows, source_of
 from gradiend.model import GradiendConfig, GradiendModel
 
@@ -133,6 +134,11 @@ def test_scores_are_minus_the_loss_or_the_absolute_correlation_and_none_at_step_
 
 def test_no_rows_give_no_correlation(tmp_path: Path) -> None:
     rows = store(tmp_path / "few", BOTH_WAYS)
+    none = Sample.of(rows, np.empty(0, dtype=np.int64), train_settings())
+    assert none.evaluate(new_model()) == Evaluation((None,), {})
+
+
+def test_a_cap_that_leaves_no_row_of_any_class_is_an_error(tmp_path: Path) -> None:
     settings = dataclasses.replace(train_settings(), encoder_eval_train_max_size=1)
-    found = Sample.capped(rows, settings).evaluate(new_model())
-    assert found == Evaluation((None,), {})
+    with pytest.raises(GradiendError, match=r"encoder_eval_train_max_size.*: 1 leaves no example of 2 classes"):
+        Sample.capped(store(tmp_path / "few", BOTH_WAYS), settings)

@@ -96,13 +96,18 @@ def test_the_evaluation_is_of_the_validation_rows_and_the_direction_of_the_train
 
 @pytest.mark.parametrize(
     ("max_size", "balanced", "counts"),
-    [(None, True, [5, 5, 5]), (None, False, [20, 20, 5]), (10, True, [3, 3, 3]), (2, True, [])],
+    [(None, True, [5, 5, 5]), (None, False, [20, 20, 5]), (10, True, [3, 3, 3]), (3, True, [1, 1, 1])],
 )
 def test_rows_are_capped_and_balanced(tmp_path: Path, max_size: int | None, balanced: bool, counts: list[int]) -> None:
     settings = dataclasses.replace(SETTINGS, max_size=max_size, encoder_eval_balance=balanced)
     _, found = evaluate(tmp_path, settings)
     assert sorted((block["n"] for block in found["classes"].values()), reverse=True) == counts
     assert found["n"] == sum(counts)
+
+
+def test_a_cap_below_the_number_of_classes_is_an_error_that_names_the_least(tmp_path: Path) -> None:
+    with pytest.raises(GradiendError, match=r"encoder_eval_max_size.*: 2 leaves no example of 3 .*at least 3"):
+        evaluate(tmp_path, dataclasses.replace(SETTINGS, max_size=2, encoder_eval_balance=True))
 
 
 @pytest.mark.parametrize("run", [evaluate, evaluate_splits])
@@ -117,7 +122,7 @@ def test_rows_are_capped_and_balanced(tmp_path: Path, max_size: int | None, bala
         (
             "target_classes",
             ["male", "female"],
-            "the settings say male and female, source 'alternative'; delete '.*model' and",
+            "the settings say male and female, source 'alternative'; give .* or delete '.*model' and",
         ),
     ],
 )

@@ -46,7 +46,8 @@ def test_a_cap_that_leaves_a_class_without_examples_is_named_with_the_least_that
     examples = tiny_examples()
     least = examples.query("split == 'validation'")["factual_class"].nunique()
     wanted = (
-        f"training_like: {least - 1} leaves no example of class 'female' in validation: should be at least {least},"
+        f"training_like: {least - 1} leaves no example of {least} classes, of which equally many are read: should be "
+        f"at least {least}"
     )
     with pytest.raises(GradiendError, match=wanted):
         evaluator(replace(SETTINGS, max_examples=least - 1), examples)

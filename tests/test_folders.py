@@ -116,6 +116,14 @@ def test_results_in_a_folder_that_is_read_are_refused(
     assert in_inputs(written, {"data.source": "owner/name", "model": "read"}) == {"experiment_dir": text}
 
 
+@pytest.mark.parametrize("folder", ["gpt2", "gpt2/out"])
+def test_results_that_would_be_read_by_the_next_call_are_refused_by_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert list(in_inputs({"experiment_dir": folder}, {"model": "gpt2"})) == ["experiment_dir"]
+
+
 def test_a_read_folder_may_lie_among_the_results(tmp_path: Path) -> None:
     holding(tmp_path / "out/model")
     assert in_inputs({"experiment_dir": str(tmp_path / "out")}, {"model": str(tmp_path / "out/model")}) == {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -295,3 +296,22 @@ def test_the_difference_is_factual_minus_alternative() -> None:
     factual, alternative = torch.tensor([3.0, 1.0]), torch.tensor([1.0, 5.0])
     found = {name: source_of(factual, alternative, name).tolist() for name in ("factual", "alternative", "diff")}
     assert found == {"factual": [3, 1], "alternative": [1, 5], "diff": [2, -4]}
+
+
+def test_a_store_larger_than_the_memory_is_opened_and_read(tmp_path: Path) -> None:
+    kept, size = space_of(2**20), psutil.virtual_memory().total + psutil.swap_memory().total
+    count = size * 13 // 10 // (4 * kept.input_dim)  # a file with holes
+    with ShardFile(tmp_path / "shard-0.safetensors", count, ("factual",), kept, label(count)) as writer:
+        writer.write("factual", count - 1, torch.ones(kept.input_dim))
+    write_table(tmp_path, [0] * count)
+    factual, alternative = StoredRows(tmp_path, kept, "train").pair(count - 1)
+    assert torch.equal(factual, torch.ones(kept.input_dim)) and alternative.data_ptr() == factual.data_ptr()
+
+
+@pytest.mark.parametrize("column", ["position", "shard"])
+def test_places_that_are_no_integers_are_an_error(tmp_path: Path, column: str) -> None:
+    write_store(tmp_path, [0, 0])
+    table = table_of([0, 0])
+    table.assign(**{column: table[column].astype(float)}).to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(GradiendError, match=rf"rows\.parquet: its column '{column}' should be integers"):
+        StoredRows(tmp_path, space_of(), "train")

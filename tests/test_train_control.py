@@ -139,7 +139,7 @@ def test_what_was_begun_with_anything_else_is_removed_and_not_taken_up(
     own: dict[str, Any] = {name: tmp_path / "own" / path.relative_to(folder) for name, path in inputs.items()}
     with killed_after(7, monkeypatch):  # in the training
         run(tmp_path / "a.json", settings=settings(own), seed=0, eval_batch_size=2, **own)
-    (begun,) = (tmp_path / ".partial" / "a").iterdir()
+    (begun,) = (tmp_path / ".partial" / "a.rows").iterdir()
     if change == "examples":
         pd.read_parquet(own["examples"]).to_parquet(own["examples"], compression=None)
     elif change == "base":
@@ -150,7 +150,17 @@ def test_what_was_begun_with_anything_else_is_removed_and_not_taken_up(
     batch_size = 3 if change == "eval_batch_size" else 2
     with killed_after(1, monkeypatch), counted(monkeypatch) as again:
         run(tmp_path / "a.json", settings=settings(own, **arguments), seed=0, eval_batch_size=batch_size, **own)
-    assert len(again) == 1 and begun not in (tmp_path / ".partial" / "a").iterdir()
+    assert len(again) == 1 and begun not in (tmp_path / ".partial" / "a.rows").iterdir()
+
+
+def test_nothing_but_its_own_rows_is_removed(inputs: dict[str, Any], tmp_path: Path) -> None:
+    own = {"settings": settings(inputs), "seed": 0, "eval_batch_size": 2, **inputs}
+    notes = [tmp_path / ".partial" / name / "notes.txt" for name in ("a", "a.rows", "a.rows/more")]
+    for path in notes:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    run(tmp_path / "a.json", **own)
+    assert sorted(path for path in (tmp_path / ".partial").rglob("*") if path.is_file()) == sorted(notes)
 
 
 @pytest.mark.parametrize("missing", ["shard-0.safetensors", "rows.parquet"])

@@ -87,9 +87,10 @@ def load_base_model(settings: BaseModel, *, device: str = AUTO) -> LanguageModel
             **options,
         )
     except (OSError, ValueError, ImportError, SafetensorError, *WRONG_CONTENT) as error:
+        reason = _reason(error, own_code=settings.trust_remote_code)
         raise GradiendError(
-            f"base model '{name}'{_revision(settings)}: cannot be loaded ({_first_line(error)})"
-            f"{_pickle_hint(name)}{folder_hint(name)}"
+            f"base model '{name}'{_revision(settings)}: cannot be loaded ({reason}){_pickle_hint(name)}"
+            f"{folder_hint(name)}"
         ) from error
     _require_complete(name, model, found)
     _require_all_used(name, model, found["unexpected_keys"])
@@ -207,6 +208,10 @@ def _pickle_hint(name: str) -> str:
     )
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException, *, own_code: bool) -> str:
+    """The first line of an error; `own_code`: the model may have brought the code that failed."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"a file's content is wrong: {text}" if isinstance(error, WRONG_CONTENT) else text
+    if not isinstance(error, WRONG_CONTENT):
+        return text
+    what = "a file's content, or the model's own code, is wrong here" if own_code else "a file's content is wrong"
+    return f"{what}: {text}"

@@ -81,8 +81,8 @@ def read_source(
     starts = np.cumsum([0, *(len(part) for part in parts)])[:-1].tolist()
     rows = pd.concat(parts, ignore_index=True)
     words = pd.concat([_words(table, name, classes, columns) for name, table in tables], ignore_index=True)
-    called = _labels_and_alternatives(columns)
-    warnings = [*_strip_words(rows, called), *_strip_words(words, {name: name for name in map(str, words)})]
+    words_called = {name: name for name in map(str, words)}
+    warnings = [*_strip_words(rows, _labels_and_alternatives(columns)), *_strip_words(words, words_called)]
     return Source(rows, [table.name for _, table in tables], starts, warnings, words)
 
 
@@ -116,9 +116,11 @@ def _rows(table: Table, name: str | None, columns: Columns, placeholder: str, wh
     classed = name is None or columns.label_class in table.columns
     label = name if name is not None and _has_words(table, name, columns) else columns.label
     require_columns(table, [columns.masked, label, *([columns.label_class] if classed else [])])
+    masked = masked_texts(table, columns.masked, placeholder)
+    factual = complete_texts(table, label, f"give the token that stands at {placeholder}")
     rows = {
-        "masked": masked_texts(table, columns.masked, placeholder),
-        "factual": complete_texts(table, label, f"give the token that stands at {placeholder}"),
+        "masked": masked,
+        "factual": factual if label == columns.label else factual.str.strip(),  # counted with the words
         "factual_class": _classes(table, name, columns)
         if classed
         else pd.Series(name, index=table.cells.index, dtype=TEXT),

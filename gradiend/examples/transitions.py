@@ -83,7 +83,7 @@ def _target_examples(
 def _with_words(source: Source, rows: pd.DataFrame, name: str, partners: frozenset[str]) -> pd.DataFrame:
     """The rows with the word of the other target class as alternative, where the source has one for each text."""
     words = source.words.reindex(index=rows.index, columns=sorted(partners & set(source.words.columns)))
-    several = first(words.notna().sum(axis=1) > 1)
+    several = first((words.notna().sum(axis=1) > 1) & rows["alternative"].isna())
     if several is not None:
         there = "', '".join(words.columns[words.iloc[several].notna()])
         raise GradiendError(

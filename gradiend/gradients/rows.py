@@ -6,14 +6,18 @@ which says for every row its shard, position, examples and classes. A shard says
 """
 
 import json
+import math
+import mmap
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import torch
+from pandas.api.types import is_integer_dtype
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -88,6 +92,10 @@ class StoredRows:
         """Raises `GradiendError` if a file is missing, broken, or holds rows of another space, split or table."""
         self.space = space
         self.table = read_table(folder / "rows.parquet", ROW_COLUMNS)
+        for name in ("shard", "position"):
+            if len(self.table) and not is_integer_dtype(self.table[name]):
+                wrong = f"{folder / 'rows.parquet'}: its column '{name}' should be integers"
+                raise GradiendError(f"{wrong}; delete it and run again")
         self._shards: dict[int, tuple[_Stored, _Stored]] = {}
         for shard in self.table["shard"].unique():
             own = self.table[self.table["shard"] == shard]
@@ -137,11 +145,10 @@ class StoredRows:
 class _Stored:
     """One tensor of a shard, `[rows, input_dim]`, mapped, and the checksums of its rows."""
 
-    def __init__(self, file: Any, name: str, path: Path) -> None:
-        self._tensor: Tensor = file.get_tensor(name)
-        self._sums = file.get_tensor(name + SUMS).numpy()
+    def __init__(self, tensor: Tensor, sums: np.ndarray, name: str, path: Path) -> None:
+        self._tensor, self._sums = tensor, sums
         self._name, self._path = name, path
-        self._checked = np.zeros(len(self._tensor), dtype=bool)
+        self._checked = np.zeros(len(tensor), dtype=bool)
 
     def __len__(self) -> int:
         return len(self._tensor)
@@ -173,14 +180,39 @@ class _Stored:
         self._checked[positions] = True
 
 
+def _mapped(path: Path, names: Sequence[str]) -> dict[str, Tensor]:
+    """Float32 tensors of a safetensors file, mapped so that they can only be read: the file may exceed the memory.
+
+    What safetensors itself maps for torch can be written to, and the system refuses such a map where it could not
+    hold it.
+    """
+    with path.open("rb") as file:
+        start = 8 + int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(start - 8))
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch's, of memory that cannot be written to
+        for name in names:
+            kind, shape = header[name]["dtype"], header[name]["shape"]
+            if kind != "F32" or len(shape) != 2:
+                wrong = f"{path}: '{name}' is {kind} of shape {shape}, and rows are F32 of shape [rows, input_dim]"
+                raise GradiendError(f"{wrong}; delete it and run again")
+            place = {"count": math.prod(shape), "offset": start + header[name]["data_offsets"][0]}
+            flat = torch.frombuffer(content, dtype=torch.float32, **place) if place["count"] else torch.empty(0)
+            found[name] = flat.view(shape)
+    return found
+
+
 def _open_shard(path: Path, space: ParameterSpace, rows: int, label: Mapping[str, str]) -> tuple[_Stored, _Stored]:
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             names = [name for name in ("factual", "alternative") if name in file.keys()]  # noqa: SIM118
             if sorted(file.keys()) != sorted([*names, *(name + SUMS for name in names)]):
                 raise GradiendError(f"{path}: not a row file, it has {sorted(file.keys())}; delete it and run again")
-            tensors = [_Stored(file, name, path) for name in names]
+            mapped = _mapped(path, names)
+            tensors = [_Stored(mapped[name], file.get_tensor(name + SUMS), name, path) for name in names]
     except FileNotFoundError as error:
         raise GradiendError(f"{path}: no such file") from error
     except (OSError, SafetensorError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from gradiend.baselines import mean_difference
-from gradiend.caps import capped
+from gradiend.caps import OF_THE_ENCODER, capped, require_each_class
 from gradiend.devices import AUTO
 from gradiend.encoding import Encoding, encode_split, in_words, metrics_of, no_metrics
 from gradiend.errors import GradiendError
@@ -71,6 +71,8 @@ def training_direction(source: RowSource, train_rows: Path | None, settings: Eva
 def used_positions(rows: Rows, settings: EvaluateEncoder | CrossEncode) -> list[int]:
     """The positions of the rows that an evaluation reads: capped, and balanced by factual class if so set."""
     classes, balanced = classes_by_example(rows.table), settings.encoder_eval_balance
+    if balanced:
+        require_each_class(classes, settings.max_size, OF_THE_ENCODER)
     positions: list[int] = capped(classes, settings.max_size, balanced=balanced, seed=settings.seed).tolist()
     return positions
 

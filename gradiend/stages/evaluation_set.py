@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import pandas as pd
 
 from gradiend.backbones.language_model import LanguageModel
-from gradiend.caps import capped
+from gradiend.caps import capped, require_each_class
 from gradiend.decoding import SplitEvaluator
 from gradiend.errors import GradiendError
 from gradiend.lms import STEP_TOKENS, NeutralText
@@ -50,13 +50,8 @@ class EvaluationSet:
         own = self._examples[self._examples["split"] == split]
         if settings.max_examples is not None:
             classes = own.set_index("id")["factual_class"]
+            require_each_class(classes, settings.max_examples, "decoder_eval_max_size_training_like")
             own = own.iloc[capped(classes, settings.max_examples, balanced=True, seed=settings.seed)]
-            if own.empty:
-                raise GradiendError(
-                    f"training_arguments.decoder_eval_max_size_training_like: {settings.max_examples} leaves no "
-                    f"example of class '{settings.target_classes[0]}' in {split}: should be at least "
-                    f"{classes.nunique()}, one of each class there"
-                )
         probabilities = ClassProbabilities(self._base, own, self._forms, settings.target_classes, self._batch_size)
         counts = probabilities.examples["factual_class"].value_counts()
         self.counts[split] = {str(name): int(count) for name, count in counts.items()}

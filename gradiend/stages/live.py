@@ -9,7 +9,7 @@ import pandas as pd
 from gradiend.backbones.language_model import LanguageModel
 from gradiend.backbones.loading import load_base_model, with_mlm_head
 from gradiend.backbones.slot_model import SlotModel
-from gradiend.caps import capped
+from gradiend.caps import OF_THE_ENCODER, capped, require_each_class
 from gradiend.devices import AUTO
 from gradiend.errors import GradiendError
 from gradiend.gradients.capture import Capture, Pair
@@ -55,15 +55,10 @@ def split_rows(
     """
     own = examples[examples["split"] == split]
     if split != "train" and settings.evaluation_max_size is not None:
-        balanced = settings.encoder_eval_balance
-        own = own.iloc[
-            capped(
-                own.set_index("id")["factual_class"],
-                settings.evaluation_max_size,
-                balanced=balanced,
-                seed=settings.seed,
-            )
-        ]
+        classes, balanced = own.set_index("id")["factual_class"], settings.encoder_eval_balance
+        if balanced:
+            require_each_class(classes, settings.evaluation_max_size, OF_THE_ENCODER)
+        own = own.iloc[capped(classes, settings.evaluation_max_size, balanced=balanced, seed=settings.seed)]
     pairs = encode_pairs(base, own)
     used = np.array([pair is not None for pair in pairs], dtype=bool)
     _require_target_classes(own, used, split)

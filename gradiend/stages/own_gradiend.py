@@ -19,6 +19,6 @@ def own_gradiend(folder: Path, settings: EvaluateEncoder | EvaluateDecoder) -> G
     if found != wanted:
         raise GradiendError(
             f"{folder / 'config.json'}: is a GRADIEND of {', '.join(found)}, the settings say {', '.join(wanted)}; "
-            f"delete '{folder}' and run again"
+            f"give the settings that it was trained with, or delete '{folder}' and run again"
         )
     return gradiend

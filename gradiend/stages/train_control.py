@@ -53,7 +53,8 @@ def run(
 
     The seed draws the batches, the initial weights and the order of the batches. Rows of validation and test are
     stored ones (`rows.parquet` files) or, where not given, computed; those of training are computed here.
-    `partial` is the file of the state to go on from after a kill; rows lie in a folder of its name beside it.
+    `partial` is the file of the state to go on from after a kill; rows lie beside it, in a folder of its name and
+    ".rows".
     """
     kept = ParameterSpace.load(space)
     source = RowSource(settings.rows, kept, examples, eval_batch_size, device, mlm_head=mlm_head)
@@ -64,7 +65,7 @@ def run(
     about = (kept.digest, str(seed), str(eval_batch_size))
     mine = training_identity("train_control", settings, *about, read=read, stores=stores, live=settings.rows)
     begun = Partial(partial, mine)
-    folder = partial.with_suffix("") / begun.identity[:16]
+    folder = partial.with_suffix(".rows") / begun.identity[:16]
     rows = _training_rows(settings, source, examples, seed, folder)
     try:
         trained = train(
@@ -79,14 +80,14 @@ def run(
         )
     except Diverged:  # as it would again
         begun.clear()
-        remove(folder.parent)
+        _remove_rows(folder.parent)
         raise
     scores = _scores(
         {"control": trained.model, "random_encoder": untrained(settings.train, kept, seed)}, splits, settings
     )
     write_json(out, training_json(trained, settings.train, seed) | scores)
     begun.clear()
-    remove(folder.parent)
+    _remove_rows(folder.parent)
     shown = ", ".join(f"{name.replace('_', ' ')} {_number(own['test']['correlation'])}" for name, own in scores.items())
     return f"train_control: seed {seed}: {shown} on test (n = {scores['control']['test']['n']})"
 
@@ -123,14 +124,21 @@ def _training_rows(settings: TrainControl, source: RowSource, examples: Path, se
 
     There the rerun of a job that was ended, whose folder has the same name, finds them. Those of others are removed.
     """
-    for other in folder.parent.glob("*"):
-        if other != folder:
-            remove(other)
+    _remove_rows(folder.parent, but=folder)
     if all((folder / "train" / name).exists() for name in ("rows.parquet", "shard-0.safetensors")):
         return StoredRows(folder / "train", source.space, "train")
     write_table(folder / "examples.parquet", mixed(read_examples(examples), seed))
     live = _live_rows(settings, source, folder / "examples.parquet")
     return _stored(live, folder) if settings.use_cached_gradients else live
+
+
+def _remove_rows(parent: Path, but: Path | None = None) -> None:
+    """Remove the folders of rows that jobs left, all of them or `but` one, and nothing else."""
+    for folder in parent.glob("[0-9a-f]" * 16):
+        if folder != but:
+            remove(folder)
+    if parent.is_dir() and not any(parent.iterdir()):
+        parent.rmdir()
 
 
 def _live_rows(settings: TrainControl, source: RowSource, examples: Path) -> LiveRows:
