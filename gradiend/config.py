@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from gradiend.errors import GradiendError
 from gradiend.experiment import ExperimentConfig, written_out
 from gradiend.folders import in_inputs, misplaced
-from gradiend.matrix import merged, product, same
+from gradiend.matrix import decides, merged, product, same
 from gradiend.model_files import DEMO_MODELS
 from gradiend.validation import Path, line, problems, shown
 from gradiend.values import read_null
@@ -36,17 +36,7 @@ class _Place:
         return GradiendError(f"{self.origin}: {'; '.join(lines)}")
 
     def _blamed(self, path: Path, text: str) -> bool:
-        return bool(self.run) and (text.startswith("is missing") or self._sets(path))
-
-    def _sets(self, path: Path) -> bool:
-        value: Any = self.changes
-        for key in path:
-            if not isinstance(value, Mapping):
-                return True
-            if key not in value:
-                return False
-            value = value[key]
-        return True
+        return bool(self.run) and (text.startswith("is missing") or decides(self.changes, path))
 
 
 def load_runs(raw: Mapping[str, Any], origin: str) -> dict[str, ExperimentConfig]:
@@ -167,24 +157,13 @@ def _combined(matrix: Any, place: _Place) -> dict[str, dict[str, Any]]:
     for key, values in matrix.items():
         for other, above in matrix.items():
             inner = str(key).removeprefix(f"{other}.").split(".")
-            if str(key).startswith(f"{other}.") and any(_replaces(value, inner) for value in above):
+            if str(key).startswith(f"{other}.") and any(decides(value, inner) for value in above):
                 text = f"is also decided by matrix.{other}: vary it in one of the two, or give the runs by name"
                 raise place.error({("matrix", str(key)): text})
         for i, value in enumerate(values):
             if any(same(value, other) for other in values[:i]):
                 raise place.error({("matrix", str(key)): f"{shown(value)} is there more than once"})
     return product(matrix)
-
-
-def _replaces(value: Any, path: Sequence[str]) -> bool:
-    """Whether a value says what is at a path within it: it is there, or has no place for it."""
-    for part in path:
-        if not isinstance(value, Mapping):
-            return True
-        if part not in value:
-            return False
-        value = value[part]
-    return True
 
 
 def _mapping(value: Any, place: _Place, path: Path) -> Mapping[str, Any]:

@@ -21,6 +21,17 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
+def decides(value: Any, path: Sequence[Any]) -> bool:
+    """Whether a nested value says what is at a path within it: it is there, or there is no place for it."""
+    for key in path:
+        if not isinstance(value, Mapping):
+            return True
+        if key not in value:
+            return False
+        value = value[key]
+    return True
+
+
 def product(matrix: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
     """`{"a.b": [1, 2], "c": [3]}` -> the changes of the runs `b=1-c=3` and `b=2-c=3`.
 

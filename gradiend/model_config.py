@@ -1,6 +1,5 @@
 """The config.json of a GRADIEND, checked: what is missing there or wrong would change the meaning of its weights."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -49,5 +48,5 @@ class _Stored:
 def checked(content: Any, path: Path) -> dict[str, Any]:
     """The fields of a `GradiendConfig` from what a file says. Raises `GradiendError` that names file, key and value."""
     stored = parse(_Stored, content, f"{path}: not the config of a GRADIEND")
-    own = {field.name: getattr(stored, field.name) for field in fields(stored) if field.name != "version"}
+    own = {name: value for name, value in vars(stored).items() if name != "version"}
     return own | {"target_classes": tuple(stored.target_classes)}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradiend.config import RUN_ID
-from gradiend.matrix import merged, product, same
+from gradiend.matrix import decides, merged, product, same
 
 KEYS = st.text("abc", min_size=1, max_size=2)
 TREES = st.recursive(st.integers(0, 3), lambda inner: st.dictionaries(KEYS, inner, max_size=3), max_leaves=8)
@@ -101,3 +101,18 @@ def test_every_combination_of_different_values_has_an_id_of_its_own(matrix: dict
     runs = product(different)
     assert len(runs) == (math.prod(map(len, different.values())) if different else 0)
     assert all(RUN_ID.fullmatch(run) for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("value", "decided"),
+    [
+        ({}, False),
+        ({"a": {}}, False),
+        ({"a": {"c": 1}}, False),
+        ({"a": {"b": None}}, True),
+        ({"a": None}, True),
+        (3, True),
+    ],
+)
+def test_a_value_decides_what_it_holds_or_has_no_place_for(value: Any, decided: bool) -> None:
+    assert decides(value, ["a", "b"]) is decided

@@ -34,7 +34,7 @@ def create_model_with_gradiend(
     cannot be loaded.
     """
     if not (isinstance(model_class, type) and issubclass(model_class, ModelWithGradiend)):
-        wrong = getattr(model_class, "__name__", repr(model_class))
+        wrong = model_class.__name__ if isinstance(model_class, type) else repr(model_class)
         raise GradiendError(f"model_class: {wrong} is wrong: should be ModelWithGradiend or a subclass of it")
     if isinstance(param_map, str):
         raise GradiendError(f"param_map: '{param_map}' is wrong: should be a list, ['{param_map}']")
